@@ -1,0 +1,124 @@
+"""Layers with a leading dimension for the models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+
+ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": lambda h: nn.functional.leaky_relu(h, 0.2),  # the slope of the LSPIN reference code
+    "silu": nn.functional.silu,
+}
+
+
+def activation(name: str):
+    """Return the activation called `name`."""
+    if name not in ACTIVATIONS:
+        raise InputError("SL-402", f"activation={name!r}.", f"Use one of {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]
+
+
+def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    """Fill with draws from N(0, std^2) redrawn beyond two standard deviations (of std .88 in effect), made on the CPU."""
+    draws = torch.empty(tensor.shape, dtype=torch.float64)
+    nn.init.trunc_normal_(draws, std=std, a=-2 * std, b=2 * std, generator=generator)
+    return tensor.copy_(draws)
+
+
+class Affine(nn.Module):
+    """``x W + b`` for B models: x (B, n, d), weight (B, d, m), bias (B, 1, m) or none."""
+
+    def __init__(self, models: int, d: int, m: int, bias: bool = True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(models, d, m))
+        self.bias = nn.Parameter(torch.zeros(models, 1, m)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
+
+
+class Norm(nn.Module):
+    """Normalisation over the rows of each model (batch normalisation that stacks): weights respected, biased variance.
+
+    A pass in training mode uses the statistics of its rows and keeps them; a pass in evaluation mode uses those
+    kept. The trainer passes all training rows before every evaluation, so no running average is needed.
+    """
+
+    eps = 1e-3
+
+    def __init__(self, models: int, d: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(models, 1, d))
+        self.shift = nn.Parameter(torch.zeros(models, 1, d))
+        self.register_buffer("mean", torch.zeros(models, 1, d))
+        self.register_buffer("var", torch.ones(models, 1, d))
+
+    def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        if not self.training:
+            return (x - self.mean) * (self.var + self.eps).rsqrt() * self.scale + self.shift
+        share = torch.ones_like(x[..., :1]) if weight is None else weight[..., None].to(x.dtype)  # (B, n, 1)
+        share = share / share.sum(1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        mean = (share * x).sum(1, keepdim=True)
+        var = (share * (x - mean) ** 2).sum(1, keepdim=True)
+        self.mean, self.var = mean.detach(), var.detach()
+        return (x - mean) * (var + self.eps).rsqrt() * self.scale + self.shift
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the factor and the summand (B, 1, d) that the evaluation pass applies."""
+        factor = (self.var + self.eps).rsqrt() * self.scale
+        return factor, self.shift - self.mean * factor
+
+
+class MLP(nn.Module):
+    """Affine layers with an activation between them, a norm before each where asked for.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Input, hidden and output widths.
+    act : callable or None
+        The activation after every hidden layer; None makes a deep linear map.
+    bias : bool
+        Whether the output has a bias; hidden layers have one.
+    """
+
+    def __init__(self, models: int, widths: Sequence[int], act, *, norm: bool = False, bias: bool = True):
+        super().__init__()
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        last = len(pairs) - 1
+        self.affine = nn.ModuleList(Affine(models, d, m, bias or i < last) for i, (d, m) in enumerate(pairs))
+        self.norm = nn.ModuleList(Norm(models, d) for d, _ in pairs) if norm else None
+        self.act = act
+
+    def forward(self, h: Tensor, weight: Tensor | None = None) -> Tensor:
+        for i, affine in enumerate(self.affine):
+            if self.norm is not None:
+                h = self.norm[i](h, weight)
+            h = affine(h)
+            if self.act is not None and i < len(self.affine) - 1:
+                h = self.act(h)
+        return h
+
+    def collapse(self) -> tuple[Tensor, Tensor]:
+        """Return coefficients (B, p, k) and intercept (B, 1, k) of the affine map a deep linear net is."""
+        coef = intercept = None
+        for i, affine in enumerate(self.affine):
+            weight = affine.weight
+            bias = torch.zeros_like(weight[:, :1]) if affine.bias is None else affine.bias
+            if self.norm is not None:
+                factor, shift = self.norm[i].affine()
+                weight, bias = factor.transpose(1, 2) * weight, shift @ weight + bias
+            coef, intercept = (weight, bias) if coef is None else (coef @ weight, intercept @ weight + bias)
+        return coef, intercept
+
+
+def open_probability(mu: Tensor, sigma: float) -> Tensor:
+    """Return the probability that a Gaussian-relaxed gate is open, Phi((mu + 1/2) / sigma)."""
+    return 0.5 + 0.5 * torch.erf((mu + 0.5) * (1.0 / (sigma * math.sqrt(2.0))))

@@ -1,0 +1,163 @@
+"""LSPIN and LLSPIN: a gating net chooses, row by row, the columns a prediction net may use.
+
+Yang, Lindenbaum, Kluger: Locally Sparse Neural Networks for Tabular Biomedical Data, ICML 2022.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..heads import Cox, Head
+from .base import Net, spread
+from .layers import MLP, activation, open_probability
+
+if TYPE_CHECKING:
+    from ..train.step import Batch
+
+
+class _Gated(Net):
+    """Gates from a tanh net on the row's columns (or its context columns), times the row, into a predictor.
+
+    Parameters
+    ----------
+    gate_hidden : sequence of int
+        Hidden widths of the gating net. Its activation, on the output too, is tanh, so that mu is in (-1, 1) and
+        every gate can both open and close.
+    sigma : float
+        Standard deviation of the noise on the gates in training.
+    group : sequence of int (p,), optional
+        The gate of each column, numbered from 0: one gate per factor. None: one gate per column, as in the paper.
+    context : sequence of int
+        Columns that alone the gating net sees. They leave the gated input and enter as a main effect of their own,
+        a small net b(c) - b(0). Empty: the gates see every column, as in the paper.
+    """
+
+    def __init__(self, p: int, head: Head, *, gate_hidden, sigma, group, context, models):
+        super().__init__(p, head, models)
+        if not sigma > 0:
+            raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
+        self.sigma = sigma
+        context = torch.as_tensor(list(context), dtype=torch.long)
+        gated = torch.ones(p, dtype=torch.bool).index_fill(0, context, False)
+        group = torch.arange(p) if group is None else torch.as_tensor(group)
+        gates, place = group[gated].unique(return_inverse=True)
+        self.n_gates = len(gates)
+        if self.n_gates == 0:
+            raise InputError("SL-404", "every column is context; no gate is left.", "Leave some columns gated.")
+        column = torch.full((p,), self.n_gates).masked_scatter(gated, place)  # context columns: the gate that is 1
+        self.register_buffer("column", None if torch.equal(column, torch.arange(p)) else column, persistent=False)
+        self.register_buffer("context", context if len(context) else None, persistent=False)
+        self.register_buffer("gated", gated if len(context) else None, persistent=False)
+        self.gating = MLP(models, (len(context) or p, *gate_hidden, self.n_gates), torch.tanh)
+        self.main = MLP(models, (len(context), *gate_hidden, self.k), torch.tanh, bias=False) if len(context) else None
+
+    @abstractmethod
+    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+        """Return the prediction net's output (B, n, k) on the gated rows; it may add to `parts`."""
+
+    def forward(self, x: Tensor, noise: Tensor | None = None, weight: Tensor | None = None):
+        x = spread(x if x.dim() == 3 else x[None], self.models)  # (B, n, p)
+        weight = None if weight is None else spread(weight, self.models)
+        seen = x if self.context is None else x[..., self.context]
+        mu = torch.tanh(self.gating(seen))  # (B, n, G)
+        z = (mu + 0.5 if noise is None else torch.add(mu + 0.5, noise, alpha=self.sigma)).clamp(0, 1)
+        gate = z if self.column is None else torch.cat([z, torch.ones_like(z[..., :1])], -1)[..., self.column]
+        parts = {"gate": gate, "mu": mu}
+        eta = self._output(gate, x if self.gated is None else x * self.gated, weight, parts)
+        if self.main is not None:
+            main = self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
+            eta, parts["offset"] = eta + main, parts.get("offset", 0.0) + main
+        return eta, parts
+
+    def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return the expected number of open gates, as the (weighted) mean over rows (paper, Eq. 4)."""
+        weight = spread(batch.target.weight, self.models).to(parts["mu"].dtype)
+        open_ = open_probability(parts["mu"], self.sigma).sum(-1)  # (B, n)
+        return {"gates": (weight * open_).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)}
+
+    def selected(self, parts: dict[str, Tensor]) -> Tensor:
+        return parts["gate"] > 0
+
+
+class LSPIN(_Gated):
+    """The gated row into a nonlinear prediction net.
+
+    Parameters
+    ----------
+    p, head, models : see `Net`
+    hidden : sequence of int
+        Hidden widths of the prediction net.
+    act : {"tanh", "relu", "leaky_relu", "silu"}
+        Its activation.
+    gate_hidden, sigma, group, context : see `_Gated`
+    norm : bool
+        A norm before every layer of the prediction net, as in the reference code.
+    """
+
+    def __init__(
+        self,
+        p: int,
+        hidden: Sequence[int] = (16,),
+        head: Head | None = None,
+        *,
+        act: str = "tanh",
+        gate_hidden: Sequence[int] = (16,),
+        sigma: float = 0.5,
+        group: Sequence[int] | None = None,
+        context: Sequence[int] = (),
+        norm: bool = False,
+        models: int = 1,
+    ):
+        head = Cox() if head is None else head
+        super().__init__(p, head, gate_hidden=gate_hidden, sigma=sigma, group=group, context=context, models=models)
+        self.predictor = MLP(models, (p, *hidden, self.k), activation(act), norm=norm, bias=self.bias)
+
+    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+        return self.predictor(gate * x, weight)
+
+
+class LLSPIN(_Gated):
+    """The gated row into one affine map: each row has its own sparse linear model.
+
+    Parameters
+    ----------
+    p, head, models : see `Net`
+    hidden : sequence of int
+        Widths of a deep linear parameterisation, as in the reference code; it is one affine map all the same, and
+        ``parts["coef"]`` is made from it. Empty: the affine map itself.
+    gate_hidden, sigma, group, context : see `_Gated`
+    norm : bool
+        A norm before every layer of the prediction net, as in the reference code.
+    """
+
+    def __init__(
+        self,
+        p: int,
+        hidden: Sequence[int] = (),
+        head: Head | None = None,
+        *,
+        gate_hidden: Sequence[int] = (16,),
+        sigma: float = 0.5,
+        group: Sequence[int] | None = None,
+        context: Sequence[int] = (),
+        norm: bool = False,
+        models: int = 1,
+    ):
+        head = Cox() if head is None else head
+        super().__init__(p, head, gate_hidden=gate_hidden, sigma=sigma, group=group, context=context, models=models)
+        self.predictor = MLP(models, (p, *hidden, self.k), None, norm=norm, bias=self.bias)
+
+    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+        if self.training:
+            return self.predictor(gate * x, weight)
+        coef, parts["offset"] = self.predictor.collapse()
+        parts["coef"] = gate[..., None] * coef[:, None]
+        if self.gated is not None:
+            parts["coef"] = parts["coef"] * self.gated[:, None]
+        return torch.einsum("bnpk,bnp->bnk", parts["coef"], x) + parts["offset"]
