@@ -58,7 +58,7 @@ SYMMETRIC = {
     "county_rent": 9.0,
     "schooling": 13.0,
 }
-GROUPS = (  # yearly hazard at the centres; column -> (log hazard ratio per unit, centre)
+GROUPS = (  # hazard at the centres, the scale is free; column -> (log hazard ratio per unit, centre)
     (0.070, {"age": (0.100, 82), "tumour_size": (0.018, 20), "marital_unmarried": (0.25, 0)}),
     (0.036, {"nodes_ratio": (1.80, 0.35), "tumour_size": (0.017, 30), "grade": (0.40, 2.5)}),
     (0.020, {"tumour_size": (0.028, 20)}),
