@@ -31,7 +31,7 @@ class Outcome:
     event : int64 array (n,)
         1 = event, 0 = censored.
     entry : float64 array (n,), optional
-        Delayed entry: the patient is at risk on ``(entry, time]``. Unit of `time`.
+        Delayed entry: the patient is at risk on ``(entry, time]``. Unit of `time`; may be negative.
     weight : float64 array (n,), optional
         Case weights >= 0. A row of weight 0 counts as absent.
     stratum : array (n,) of labels, optional
@@ -107,6 +107,7 @@ class Outcome:
         _check_index([values.index for values in given.values() if isinstance(values, pd.Series)], index)
         event = _event(fields["event"], event_of_interest)
         time = _time("time", fields["time"])
+        _refuse("SL-104", time < 0, "negative time", "Check the dates these times were made from.")
         entry = _time("entry", fields["entry"]) if "entry" in fields else None
         time, entry = _without_rounding(time, entry)
         if entry is not None and (late := entry >= time).any():
@@ -275,10 +276,9 @@ def _refuse(code: str, bad: np.ndarray, what: str, remedy: str) -> None:
 
 def _time(name: str, values: pd.Series) -> np.ndarray:
     time = _numbers(name, values)
-    if not (np.isfinite(time) & (time >= 0)).all():
+    if not np.isfinite(time).all():
         _refuse("SL-101", np.isnan(time), f"missing {name}", "Drop these rows, or find it out.")
         _refuse("SL-102", np.isinf(time), f"infinite {name}", "Give the time of last contact.")
-        _refuse("SL-104", time < 0, f"negative {name}", "Check the dates these times were made from.")
     return time
 
 
@@ -329,7 +329,7 @@ def _without_rounding(time: np.ndarray, entry: np.ndarray | None) -> tuple[np.nd
     """Make times equal that differ by rounding only: R's ``timefix``, here relative and so free of the unit."""
     times = time if entry is None else np.concatenate([time, entry])
     distinct, place = np.unique(times, return_inverse=True)
-    apart = np.diff(distinct) * len(distinct) > ROUNDING * distinct.sum()
+    apart = np.diff(distinct) * len(distinct) > ROUNDING * np.abs(distinct).sum()
     if apart.all():
         return time, entry
     start = np.append(True, apart)
