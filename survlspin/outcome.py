@@ -182,8 +182,8 @@ def split_xy(
     if zero_time == "drop" and zero.any():
         X, outcome = X.loc[~zero], outcome.take(~zero)
     if outcome.time.max(initial=0) > MONTHS_IN_150_YEARS:
-        found = f"the longest time is {outcome.time.max():g}, in months more than 150 years."
-        remedy = "If it counts days, all is well as long as every time here and later does."
+        found = f"the longest time is {outcome.time.max():g}: beyond 150 years if it counts months."
+        remedy = "If it counts days, all is well; horizons are then days, too."
         warnings.warn(InputWarning("SL-118", found, remedy), stacklevel=2)
     return X, outcome.to_y()
 

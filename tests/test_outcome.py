@@ -101,7 +101,7 @@ def refused(code, y, kind=InputError, **options):
         Outcome.of(y, **options)
 
 
-# torture list, outcome: 1 to 3, 5 to 11, 16 to 18
+# mistakes in times and events
 
 
 @pytest.mark.parametrize(("code", "value"), [("SL-101", np.nan), ("SL-102", np.inf), ("SL-104", -1.0)])
@@ -277,7 +277,7 @@ def test_split_xy_names():
         split_xy(table, "months", "cause")
 
 
-# torture list, rows and index: 40, 41, 44
+# rows, indices, weights, strata
 
 
 def test_40_lengths():
