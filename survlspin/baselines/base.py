@@ -1,0 +1,121 @@
+"""What all baselines share: the encoding of X and y, curves, and the score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
+
+from ..design import Design
+from ..errors import InputError
+from ..heads import Cox
+from ..metrics.concordance import concordance_of
+from ..outcome import Outcome, check_enough_events
+
+__all__ = ["CoxBaseline", "SurvivalBaseline", "outcome_of", "split_validation", "step_functions"]
+
+
+class SurvivalBaseline(BaseEstimator, ABC):
+    """An estimator in scikit-survival's manner for any X and y of this package.
+
+    Attributes
+    ----------
+    design_ : Design
+        How X becomes columns.
+    unique_times_ : float64 array (K,)
+        The times at which curves are given: those of the training rows.
+    """
+
+    uses: frozenset[str] = frozenset()  # of entry, weight and stratum, what the model can use
+
+    @abstractmethod
+    def predict(self, X) -> np.ndarray:
+        """Return the risk of each row (n,); higher means an earlier event."""
+
+    @abstractmethod
+    def predict_survival_function(self, X, return_array: bool = False) -> np.ndarray:
+        """Return survival curves: step functions (n,), or an array (n, K) of values at `unique_times_`."""
+
+    def score(self, X, y) -> float:
+        """Return Harrell's C, risk ties 1/2, time ties as in R."""
+        return concordance_of(outcome_of(X, y), self.predict(X)).value
+
+    def _encode(self, X, y) -> tuple[np.ndarray, Outcome]:
+        """Fit the design; return its columns (n, p) float64 and the outcome."""
+        outcome = self._usable_outcome(X, y)
+        self.design_ = Design.fit(X, weight=outcome.weight)
+        self.n_features_in_ = self.design_.n_features_in_
+        if self.design_.feature_names_in_ is not None:
+            self.feature_names_in_ = np.asarray(self.design_.feature_names_in_, dtype=object)
+        return self._columns(X), outcome
+
+    def _usable_outcome(self, X, y) -> Outcome:
+        """Return the outcome.
+
+        Raises
+        ------
+        InputError
+            SL-461 where y has entry times, weights or strata that the model cannot use.
+        """
+        outcome = outcome_of(X, y)
+        unused = [name for name in {"entry", "weight", "stratum"} - self.uses if getattr(outcome, name) is not None]
+        if unused:
+            raise InputError(
+                "SL-461",
+                f"y has {' and '.join(sorted(unused))}, which {type(self).__name__} cannot use.",
+                "Leave this model out, or make y without.",
+            )
+        check_enough_events(outcome, force=True)
+        return outcome
+
+    def _columns(self, X) -> np.ndarray:
+        check_is_fitted(self, "design_")
+        return self.design_.transform(X).astype(np.float64)
+
+
+class CoxBaseline(SurvivalBaseline):
+    """A model of the log-risk, with curves from the baseline hazard of its training rows.
+
+    Attributes
+    ----------
+    baseline_ : survlspin.heads.baseline.Baseline
+        Of a patient with log-risk 0.
+    """
+
+    def _set_baseline(self, eta: np.ndarray, outcome: Outcome) -> None:
+        self.baseline_ = Cox().baseline(torch.as_tensor(eta, dtype=torch.float64), outcome)
+        self.unique_times_ = np.unique(outcome.time)
+
+    def predict_survival_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
+        """Return survival curves: step functions (n,), or an array (n, K) of values at `unique_times_`.
+
+        A model fitted with strata needs each row's: `stratum` (n,).
+        """
+        curves = self.baseline_.survival(self.predict(X), self.unique_times_, stratum)
+        return curves if return_array else step_functions(self.unique_times_, curves)
+
+
+def step_functions(times: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """Return the rows of `curves` (n, K) as scikit-survival's step functions (n,)."""
+    from sksurv.functions import StepFunction
+
+    functions = np.empty(len(curves), dtype=object)
+    functions[:] = [StepFunction(times, curve) for curve in curves]
+    return functions
+
+
+def split_validation(X, y, fraction: float, random_state) -> list:
+    """Draw the rows that validate, stratified by event; return X and y of the others, then X and y of these."""
+    y = outcome_of(X, y).to_y()
+    rows = train_test_split(np.arange(len(y)), test_size=fraction, stratify=y["event"], random_state=random_state)
+    return [part for r in rows for part in (X.iloc[r] if isinstance(X, pd.DataFrame) else np.asarray(X)[r], y[r])]
+
+
+def outcome_of(X, y) -> Outcome:
+    """Return the outcome y of the rows X."""
+    return Outcome.of(y, n_rows=len(X), index=getattr(X, "index", None))
