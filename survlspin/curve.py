@@ -1,0 +1,131 @@
+"""C-index against the number of factors used, as a table and as a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COUNTS", "Curve"]
+
+COUNTS = ("median", "mean", "union")
+AXES = {
+    "median": "Factors used per patient (median)",
+    "mean": "Factors used per patient (mean)",
+    "union": "Factors used for at least one patient",
+}
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+MARKERS = "osD^vPX"
+APART = 0.025  # of the width, between points that would hide each other
+CAPTION = (
+    "Bands and bars: 95 % intervals. Lines: C with at most so many factors; "
+    "open markers: penalty chosen on validation rows."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """C against the number of factors used.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        ``model``; ``kind``, "path" (C at `count` factors or fewer, see `Runs.at_counts`) or "chosen" (the model as
+        validation rows left it, at the mean over folds of its count); ``by``, what ``count`` is: the "median" or "mean"
+        of the factors used per training patient, or the "union" over them; ``C``, the mean over folds, with ``se`` and
+        95 % limits ``low`` and ``high``.
+    points : DataFrame
+        Every point of every path of every fold.
+    attrs : dict
+        The definitions of C, of its intervals, and the protocol.
+    """
+
+    frame: pd.DataFrame
+    points: pd.DataFrame
+    attrs: dict[str, str]
+
+    def plot(self, ax: Axes | None = None, x: str = "median") -> Figure:
+        """Draw C against the number of factors.
+
+        A path is a line with its 95 % band, and the point that validation rows chose is marked on it; a model without
+        a path is a point at its own count, with its 95 % interval and a dotted level to compare with.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default a new figure, made without pyplot.
+        x : "median", "mean" or "union"
+            What to count.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        if x not in COUNTS:
+            raise InputError("SL-466", f"x={x!r}.", f"Use one of {', '.join(COUNTS)}.")
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        if ax is None:
+            figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+            ax = figure.add_subplot()
+            note = "\n".join([CAPTION, self.attrs["C"], self.attrs["protocol"]])
+            figure.supxlabel(note, x=0.01, ha="left", ma="left", fontsize=6.5, color="0.35")
+        rows = self.frame[self.frame["by"] == x]
+        self._draw(ax, rows)
+        ax.set(xlabel=AXES[x], ylabel="C-index on test patients", xlim=(0, rows["count"].max() * 1.08 + 0.2))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.92", linewidth=0.6)
+        ax.set_axisbelow(True)
+        return ax.figure
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write curve.csv, curve.png and curve.svg; return the paths."""
+        paths = [Path(folder) / f"curve.{kind}" for kind in ("csv", "png", "svg")]
+        self.frame.to_csv(paths[0], index=False)
+        figure = self.plot()
+        figure.savefig(paths[1], dpi=200)
+        figure.savefig(paths[2], metadata={"Date": None})
+        return paths
+
+    def _draw(self, ax: Axes, rows: pd.DataFrame) -> None:
+        place = _apart(rows[rows["kind"] == "chosen"].set_index("model")["count"])
+        styles = zip(cycle(COLORS), cycle(MARKERS), strict=False)
+        handles: list = []
+        for (name, model), (color, marker) in zip(rows.groupby("model", sort=False), styles, strict=False):
+            path, own = model[model["kind"] == "path"], model[model["kind"] == "chosen"].iloc[0]
+            if len(path):
+                ax.fill_between(path["count"], path["low"], path["high"], color=color, alpha=0.12, linewidth=0)
+                handles += ax.plot(
+                    path["count"],
+                    path["C"],
+                    color=color,
+                    marker=marker,
+                    ms=4,
+                    lw=1.6,
+                    label=name,
+                    markevery=-(-len(path) // 15),
+                )
+                ax.plot(own["count"], own["C"], color=color, marker=marker, ms=8, mfc="white", mew=1.6, zorder=3)
+            else:
+                ax.axhline(own["C"], color=color, linestyle=":", linewidth=0.9)
+                reach = [[own["C"] - own["low"]], [own["high"] - own["C"]]]
+                bar = ax.errorbar(place[name], own["C"], reach, fmt=marker, color=color, label=name, ms=7, capsize=2.5)
+                handles.append(bar)
+        ax.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
+
+
+def _apart(count: pd.Series) -> pd.Series:
+    """Move points of equal count a little apart."""
+    same = count.groupby(count.round(2))
+    return count + (same.cumcount() - (same.transform("size") - 1) / 2) * APART * count.max()
