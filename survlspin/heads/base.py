@@ -61,6 +61,14 @@ class Head(ABC):
     def nll(self, eta: Tensor, target: Target) -> Tensor:
         """Return the mean negative log-likelihood (B,) of the outputs `eta` (B, n, k)."""
 
+    @abstractmethod
+    def contributions(self, eta: Tensor, target: Target) -> Tensor:
+        """Return what each row adds to the negative log-likelihood, (B, n): ``nll = contributions.sum(1)``.
+
+        The spread of their differences between two models of the same rows gives the standard error of the
+        difference of the two losses.
+        """
+
 
 def gather(values: Tensor, index: Tensor) -> Tensor:
     """Return rows `index` (T, m) of `values` (T, n), where one set of rows (1, n) serves every model."""

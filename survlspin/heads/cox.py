@@ -128,7 +128,7 @@ class CoxTarget(Target):
         models, r = len(self.weight), value.shape[1]
         value = value.view(models, self.n_bins, r)
         if self.depth == 0:
-            return torch.cat([torch.zeros_like(value[:, :1]), value.cumsum(1)], 1).reshape(-1, r)[self.node[:, 0]]
+            return torch.cat([value.new_zeros(models, 1, r), value.cumsum(1)], 1).reshape(-1, r)[self.node[:, 0]]
         level = torch.cat([value, value.new_zeros(models, (1 << self.depth) - self.n_bins, r)], 1)
         levels = [level]
         for _ in range(self.depth):
@@ -188,12 +188,21 @@ class _Terms:
 
     def loss(self, target: CoxTarget) -> Tensor:
         """Return the loss (T, R)."""
-        models = len(target.weight)
         log = target.term_weight * self.denominator.log()  # (D, R)
         model = target.term_bin.div(max(target.n_bins, 1), rounding_mode="floor")
-        log = log.new_zeros(models, log.shape[1]).index_add_(0, model, log)
+        log = log.new_zeros(len(target.weight), log.shape[1]).index_add_(0, model, log)
         own = (target.event_weight[..., None] * self.x).sum(1)
-        return (log - own) / target.total[:, None].clamp(min=torch.finfo(torch.float64).tiny)
+        return (log - own) / _divisor(target)[:, None]
+
+    def contributions(self, target: CoxTarget) -> Tensor:
+        """Return each event's part of the loss, (T, n, R); the deaths of a bin share its terms by weight."""
+        bins = self.risk.new_zeros(len(target.weight) * target.n_bins, self.risk.shape[1])
+        log = bins.index_add(0, target.term_bin, target.term_weight * self.denominator.log())
+        weight = bins[:, 0].index_add(0, target.dead_bin, target.event_weight.reshape(-1)[target.dead])
+        shared = torch.zeros_like(self.risk)
+        shared[target.dead] = (log / weight[:, None])[target.dead_bin]
+        parts = target.event_weight[..., None] * (shared.view(self.x.shape) - self.x)
+        return parts / _divisor(target)[:, None, None]
 
     def gradient(self, target: CoxTarget) -> Tensor:
         """Return the loss's derivative by the log-risks, (T, n, R)."""
@@ -205,7 +214,12 @@ class _Terms:
             by_death = bins.index_add(0, target.term_bin, target.fraction * slope)
             by_risk.index_add_(0, target.dead, -by_death[target.dead_bin])
         gradient = (self.risk * by_risk).view(models, n, -1) - target.event_weight[..., None]
-        return gradient / target.total[:, None, None].clamp(min=torch.finfo(torch.float64).tiny)
+        return gradient / _divisor(target)[:, None, None]
+
+
+def _divisor(target: CoxTarget) -> Tensor:
+    """Return the summed weight of the events (T,), or a tiny number where there is none and the loss is 0."""
+    return target.total.clamp(min=torch.finfo(torch.float64).tiny)
 
 
 class _Loss(torch.autograd.Function):
@@ -265,6 +279,9 @@ class Cox(Head):
 
     def nll(self, eta: Tensor, target: Target) -> Tensor:
         return _Loss.apply(eta[..., 0], target)
+
+    def contributions(self, eta: Tensor, target: Target) -> Tensor:
+        return _Terms(eta[..., 0], target).contributions(target).transpose(1, 2).reshape(eta.shape[:2])
 
     def baseline(self, eta: Tensor, outcome: Outcome) -> Baseline:
         """Return the cumulative baseline hazard of the log-risks `eta` (n,), by stratum.

@@ -102,6 +102,21 @@ class Net(nn.Module, ABC):
         return net
 
 
+def join(nets: Sequence[Net]) -> Net:
+    """Return one net of all models of `nets`, which are of one architecture."""
+    joined = copy.deepcopy(nets[0])
+    joined.models = sum(net.models for net in nets)
+    for modules in zip(joined.modules(), *(net.modules() for net in nets), strict=True):
+        module, parts = modules[0], modules[1:]
+        for name, tensor in module._parameters.items():
+            if tensor is not None:
+                module._parameters[name] = nn.Parameter(torch.cat([part._parameters[name].detach() for part in parts]))
+        if isinstance(module, Norm):
+            module.mean = torch.cat([part.mean for part in parts])
+            module.var = torch.cat([part.var for part in parts])
+    return joined
+
+
 def spread(rows: Tensor, models: int) -> Tensor:
     """Return ``(T, ...)`` repeated to ``(B, ...)``, each set of rows serving B / T models in a row."""
     shared, rest = len(rows), rows.shape[1:]

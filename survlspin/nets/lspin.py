@@ -156,7 +156,8 @@ class LLSPIN(_Gated):
     def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
         if self.training:
             return self.predictor(gate * x, weight)
-        coef, parts["offset"] = self.predictor.collapse()
+        coef, intercept = self.predictor.collapse()
+        parts["offset"] = intercept.expand(-1, x.shape[1], -1)
         parts["coef"] = gate[..., None] * coef[:, None]
         if self.gated is not None:
             parts["coef"] = parts["coef"] * self.gated[:, None]

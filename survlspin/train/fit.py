@@ -20,6 +20,7 @@ ROWS_PER_STEP = 30_000  # a stack whose steps would hold more rows is slower tha
 CHUNK = 400_000  # rows times models of one evaluation pass
 STEPS_PER_EVALUATION = 20  # small data sets are not evaluated more often than this
 MIN_STEPS = 3_000  # epochs=None runs at least this many
+TOLERANCE = 1e-4  # an objective better by a smaller share is kept, but does not count as progress
 
 
 @dataclass(frozen=True)
@@ -356,13 +357,15 @@ def _judge(stack, valid, valid_rows, due, epoch, history: History, start: int, b
     line = np.full(len(history.objective), np.nan)
     line[ids[due.numpy()]] = value[due.numpy()]
     history.trace.append((epoch, line))
-    better = due.numpy() & (value < history.objective[ids])
+    before = history.objective[ids]
+    better = due.numpy() & (value < before)
     history.objective[ids[better]], history.nll[ids[better]] = value[better], nll[better]
     history.best_epoch[ids[better]] = epoch
+    clearly = torch.from_numpy(better & (value < (1 - TOLERANCE) * before))
     better = torch.from_numpy(better)
     best[stack.id[better]] = stack.average.value[better]
-    waited[stack.id[better]] = 0
-    waited[stack.id[due & ~better]] += 1
+    waited[stack.id[clearly]] = 0
+    waited[stack.id[due & ~clearly]] += 1
 
 
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:

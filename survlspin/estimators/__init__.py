@@ -1,0 +1,6 @@
+"""Estimators in scikit-survival's manner."""
+
+from .cox import CoxLLSPIN, CoxLSPIN, DeepSurv
+from .path import Path
+
+__all__ = ["CoxLLSPIN", "CoxLSPIN", "DeepSurv", "Path"]

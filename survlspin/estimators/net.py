@@ -1,0 +1,263 @@
+"""What all estimators with a net share: data in, members trained as one stack, risks and curves out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from ..baselines.base import CoxBaseline, outcome_of, step_functions
+from ..design import Design, check_leaks
+from ..errors import InputError
+from ..heads import Cox
+from ..nets import Net
+from ..outcome import Outcome, check_enough_events
+from ..train import Data, History, Settings, fit, predict
+from ..train.fit import penalty_weights, seeded
+from .progress import progress_bar
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One data set prepared for training: what the models of a fit or a path share.
+
+    Attributes
+    ----------
+    design : Design
+        Fitted on all rows of `data`.
+    data, valid : Data
+        The rows of `fit`, and those that validate; without ``validation_data`` one data set is both.
+    rows, valid_rows : int array
+        The rows of `data` that train, and those of `valid` that validate (none: ``valid`` is None).
+    outcome : Outcome
+        Of all rows of `data`.
+    seeds : list of int
+        One per member: weights, batches and noise.
+    """
+
+    head: Cox
+    design: Design
+    data: Data
+    rows: np.ndarray
+    valid: Data | None
+    valid_rows: np.ndarray
+    outcome: Outcome
+    seeds: list[int]
+    settings: Settings
+    verbose: bool
+
+    def limited(self, steps: int) -> Problem:
+        """Return the problem with epochs for about `steps` steps at most, but two or more."""
+        batches = -(-len(self.rows) // (self.settings.batch_size or len(self.rows)))
+        epochs = max(-(-steps // batches), 2)
+        epochs = epochs if self.settings.epochs is None else min(epochs, self.settings.epochs)
+        return replace(self, settings=replace(self.settings, epochs=epochs))
+
+    def initialize(self, make: Callable[[int], Net], points: int = 1) -> Net:
+        """Return the untrained members, once for every point of a path."""
+        seeds = self.seeds * points
+        return make(len(seeds)).initialize(seeded(seeds)).to(self.data.x.device)
+
+    def fit(self, net: Net, lam: dict[str, Sequence[float]], label: str) -> History:
+        """Train `net`, whose models are the members at the first lambda, the members at the second, ..."""
+        members = len(self.seeds)
+        weights = penalty_weights(net, {name: np.repeat(value, members) for name, value in lam.items()})
+        valid_rows = None if self.valid is None else [self.valid_rows]
+        with progress_bar(label, self.verbose) as progress:
+            return fit(
+                net, self.head, self.data, [self.rows], weights, seeded(self.seeds * (net.models // members)),
+                self.settings, self.valid, valid_rows, progress,
+            )  # fmt: skip
+
+    def centers(self, net: Net) -> Tensor:
+        """Return each model's mean log-risk over the training rows (B,), weights respected."""
+        rows = torch.from_numpy(self.rows)
+        weight = self.data.target.weight[0, rows]
+        eta = predict(net, self.data.x[rows])[..., 0].double()
+        return (eta * weight).sum(1) / weight.sum()
+
+    def risks(self, net: Net, center: Tensor, x: Tensor) -> Tensor:
+        """Return the members' mean centred log-risk at each point of a path, (points, n)."""
+        eta = predict(net, x)[..., 0].double() - center[:, None]
+        return eta.view(-1, len(self.seeds), x.shape[0]).mean(1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CoxNet(CoxBaseline, ABC):
+    """A Cox model of the log-risk by a net.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Hidden widths of the prediction net.
+    ties : {"efron", "breslow"}
+    epochs : int, optional
+        Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
+    lr : float
+        Learning rate.
+    batch_size : int, optional
+        Rows per step; None: full batch.
+    optimizer : {"adamw", "adam", "sgd"}
+    weight_decay : float
+    patience : int
+        Evaluations (one per epoch, but at most one per 20 steps) without a better validation objective after which
+        training stops. The best weights are kept.
+    validation_fraction : float
+        Share of the rows, stratified by event, that serve early stopping and the choice of lambda where `fit` is
+        given no ``validation_data``. 0: none, train all epochs.
+    members : int
+        Size of the ensemble. Members share the split and differ by seed; log-risks are averaged.
+    groups : {"factor", "column"}
+        One gate per variable, or per column of the design matrix as in the paper.
+    standardize : bool
+        Scale numeric columns to unit standard deviation.
+    random_state : int, optional
+        Alone decides every number, on one machine and number of threads.
+    device : str, optional
+        Where to compute; None: the CPU.
+    force : bool
+        Accept fewer than 10 events and suspect values, with a warning.
+    verbose : bool
+        Show a progress bar.
+    """
+
+    uses: ClassVar = frozenset({"entry", "weight", "stratum"})
+
+    hidden: tuple[int, ...] = ()
+    ties: str = "efron"
+    epochs: int | None = None
+    lr: float = 3e-3
+    batch_size: int | None = 256
+    optimizer: str = "adamw"
+    weight_decay: float = 0.1
+    patience: int = 3
+    validation_fraction: float = 0.2
+    members: int = 1
+    groups: str = "factor"
+    standardize: bool = True
+    random_state: object = None
+    device: str | None = None
+    force: bool = False
+    verbose: bool = False
+
+    @abstractmethod
+    def _net(self, design: Design, head: Cox, models: int) -> Net:
+        """Return an untrained net of `models` models for the design."""
+
+    def _lam(self) -> dict[str, float]:
+        """Return the penalties' weights by name."""
+        return {}
+
+    def fit(self, X, y, validation_data=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : DataFrame or array (n, columns)
+            Predictors; numbers, flags and categories.
+        y : any accepted outcome
+            See `survlspin.Outcome.of`.
+        validation_data : (X, y), optional
+            Rows that serve early stopping and the choice of lambda. None: a share of the rows given is set aside.
+
+        Raises
+        ------
+        InputError
+            With the codes of `Outcome` and `Design`; SL-4xx where a setting cannot be used.
+        """
+        lam, problem = self._lam(), self._problem(X, y, validation_data)
+        net = problem.initialize(self._maker(problem))
+        history = problem.fit(net, {name: [value] for name, value in lam.items()}, type(self).__name__)
+        return self._adopt(problem, net, history, lam)
+
+    def predict(self, X) -> np.ndarray:
+        """Return each row's log-risk (n,), relative to the mean of the training rows; higher means earlier events."""
+        check_is_fitted(self, "net_")
+        eta = predict(self.net_, self._x(self.design_, X))[..., 0].double().cpu().numpy()
+        return (eta - self.center_[:, None]).mean(0)
+
+    def predict_cumulative_hazard_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
+        """Return cumulative hazards: step functions (n,), or an array (n, K) of values at `unique_times_`.
+
+        A model fitted with strata needs each row's: `stratum` (n,).
+        """
+        hazards = self.baseline_.cumulative_hazard(self.predict(X), self.unique_times_, stratum)
+        return hazards if return_array else step_functions(self.unique_times_, hazards)
+
+    def _maker(self, problem: Problem) -> Callable[[int], Net]:
+        return lambda models: self._net(problem.design, problem.head, models)
+
+    def _problem(self, X, y, validation_data) -> Problem:
+        """Read and check everything; fit the design."""
+        self._check()
+        head, device = Cox(self.ties), torch.device(self.device or "cpu")
+        outcome = outcome_of(X, y)
+        check_enough_events(outcome, self.force)
+        check_leaks(X, outcome)
+        settings = {"standardize": self.standardize, "groups": self.groups, "force": self.force}
+        design = Design.fit(X, weight=outcome.weight, **settings)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        split, *seeds = np.random.SeedSequence(seed).generate_state(self.members + 1).tolist()
+        data = Data(self._x(design, X), head.prepare(outcome).to(device))
+        if validation_data is None:
+            rows, valid_rows = self._split(outcome, split)
+            valid = data if len(valid_rows) else None
+        else:
+            rows, (Xv, yv) = np.arange(len(outcome)), validation_data
+            check = outcome_of(Xv, yv)
+            check_enough_events(check, force=True)
+            valid, valid_rows = Data(self._x(design, Xv), head.prepare(check).to(device)), np.arange(len(check))
+        names = ("epochs", "batch_size", "lr", "optimizer", "weight_decay", "patience")
+        settings = Settings(**{name: getattr(self, name) for name in names})
+        return Problem(head, design, data, rows, valid, valid_rows, outcome, seeds, settings, self.verbose)
+
+    def _check(self) -> None:
+        """Refuse settings that cannot be used."""
+        rules = {
+            "members": (self.members >= 1, "a whole number from 1"),
+            "epochs": (self.epochs is None or self.epochs >= 1, "None or a whole number from 1"),
+            "batch_size": (self.batch_size is None or self.batch_size >= 1, "None or a whole number from 1"),
+            "lr": (self.lr > 0, "a positive number"),
+            "weight_decay": (self.weight_decay >= 0, "a number >= 0"),
+            "patience": (self.patience >= 1, "a whole number from 1"),
+            "validation_fraction": (0 <= self.validation_fraction < 1, "a share in [0, 1)"),
+            "hidden": (all(width >= 1 for width in self.hidden), "widths from 1"),
+        }
+        for name, (good, remedy) in rules.items():
+            if not good:
+                raise InputError("SL-408", f"{name}={getattr(self, name)!r}.", f"Give {remedy}.")
+        if str(self.device).startswith("cuda") and not torch.cuda.is_available():
+            raise InputError("SL-409", f"device={self.device!r}, but there is no CUDA device.", "Leave device out.")
+
+    def _split(self, outcome: Outcome, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that train and those that validate, stratified by event."""
+        rng, kept, held = np.random.default_rng(seed), [], []
+        for code in (0, 1):
+            rows = rng.permutation(np.flatnonzero((outcome.event != 0) == code))
+            n = round(self.validation_fraction * len(rows))
+            held.append(rows[:n])
+            kept.append(rows[n:])
+        return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
+
+    def _adopt(self, problem: Problem, net: Net, history: History, lam: dict[str, float]):
+        """Take on trained members; make the baseline hazard of their average on all rows of `fit`."""
+        design = self.design_ = problem.design
+        self.n_features_in_ = design.n_features_in_
+        if design.feature_names_in_ is not None:
+            self.feature_names_in_ = np.asarray(design.feature_names_in_, dtype=object)
+        center = problem.centers(net)
+        self.net_, self.center_, self.history_, self.lam_ = net, center.cpu().numpy(), history, lam
+        eta = problem.risks(net, center, problem.data.x)[0].cpu()
+        self.baseline_ = problem.head.baseline(eta, problem.outcome)
+        self.unique_times_ = np.unique(problem.outcome.time)
+        return self
+
+    def _x(self, design: Design, X) -> Tensor:
+        return torch.from_numpy(design.transform(X)).to(self.device or "cpu")
