@@ -1,0 +1,194 @@
+"""The patients of a comparison: GBSG2, or a user's file and the roles of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from survlspin._messages import listed, nearest, rows
+from survlspin.design import Design, check_leaks
+from survlspin.errors import InputError
+from survlspin.outcome import Outcome, check_enough_events, split_xy
+from survlspin.reading import read_table
+
+__all__ = ["Roles", "Study", "gbsg2", "study_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Which column of a table is what; all others are predictors.
+
+    Attributes
+    ----------
+    time, event : str
+    entry, weight, stratum : str, optional
+        As in `survlspin.Outcome`.
+    group : str, optional
+        The patient, where patients have several rows: one patient is never both trained and tested on.
+    id : str, optional
+        What rows are called in the tables of patients. None: their position, from 0.
+    drop : tuple of str
+        Columns to leave out.
+    category : tuple of str
+        Predictors that are categories although they hold numbers.
+    """
+
+    time: str
+    event: str
+    entry: str | None = None
+    weight: str | None = None
+    stratum: str | None = None
+    group: str | None = None
+    id: str | None = None
+    drop: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> dict[str, str]:
+        """The columns of the outcome, by the part they play."""
+        parts = {name: getattr(self, name) for name in ("time", "event", "entry", "weight", "stratum")}
+        return {name: column for name, column in parts.items() if column is not None}
+
+    @property
+    def text(self) -> list[str]:
+        """The columns that hold labels, whatever these look like; and those left out."""
+        names = (self.id, self.group, self.stratum, *self.category, *self.drop)
+        return [name for name in names if name is not None]
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of the outcome that hold numbers."""
+        return [name for part, name in self.outcome.items() if part != "stratum"]
+
+    def check(self, columns: Iterable[str]) -> None:
+        """Refuse names that are no column (SL-511), and columns with two roles (SL-512)."""
+        columns = list(columns)
+        labels = {"group": self.group, "id": self.id}
+        named = {**self.outcome, **{role: name for role, name in labels.items() if name is not None}}
+        pairs = [*named.items(), *(("drop", name) for name in self.drop), *(("category", c) for c in self.category)]
+        for role, name in pairs:
+            if name not in columns:
+                found = f"--{role} {name!r} is no column of the table{nearest(name, columns)}."
+                raise InputError("SL-511", found, f"It has {listed(columns)}.")
+        role_of: dict[str, str] = {}
+        for role, name in pairs:
+            if {role, role_of.setdefault(name, role)} - {"group", "id"} and role_of[name] != role:
+                raise InputError("SL-512", f"--{role_of[name]} and --{role} both name {name!r}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Patients to compare models on, checked.
+
+    Attributes
+    ----------
+    source : str
+        Where they are from.
+    X : DataFrame (n, variables)
+    y : structured array (n,)
+    unit : str
+        The unit of time, as far as it is known.
+    groups : array (n,) or None
+        Each row's patient.
+    design : Design
+        Fitted on all rows: it says what is a number and what a category, and what is left out.
+    """
+
+    source: str
+    X: pd.DataFrame
+    y: np.ndarray
+    unit: str
+    groups: np.ndarray | None
+    design: Design
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome, typed."""
+        return Outcome.of(self.y)
+
+
+def gbsg2() -> Study:
+    """Return the 686 patients of the German Breast Cancer Study Group's trial 2, as scikit-survival ships them.
+
+    References
+    ----------
+    Schumacher et al. (1994), Journal of Clinical Oncology 12, 2086-2093.
+    """
+    from sksurv.datasets import load_gbsg2
+
+    X, y = load_gbsg2()
+    source = "GBSG2, node-positive breast cancer, recurrence-free survival (shipped by scikit-survival)"
+    return Study(source, X, Outcome.of(y).to_y(), "days", None, Design.fit(X))
+
+
+def study_of(
+    path: str | Path,
+    roles: Roles,
+    *,
+    event_code: str | None = None,
+    zero_time: str = "keep",
+    force: bool = False,
+    numbers: Iterable[str] = (),
+    **form: str,
+) -> Study:
+    """Read a file and check what is in it.
+
+    Parameters
+    ----------
+    path : str or Path
+    roles : Roles
+    event_code : str, optional
+        The value of the event column that is the event, as text.
+    zero_time : {"keep", "half", "drop", "refuse"}
+    force : bool
+        Accept fewer than 10 events and suspect values.
+    numbers : iterable of str
+        Predictors whose numbers may have leading zeros.
+    **form : str
+        ``sep``, ``decimal`` and ``encoding`` of a CSV.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        SL-501 to SL-509 the file; SL-511 to SL-514 the roles; SL-1xx the outcome; SL-2xx the predictors.
+
+    Warns
+    -----
+    InputWarning
+        SL-118 long times, SL-215 and SL-216 predictors that give the outcome away or number the rows.
+    """
+    table = read_table(path, text=roles.text, numbers=[*roles.numbers, *numbers], **form)
+    roles.check(table.columns)
+    for name in (roles.id, roles.group):
+        if name is not None and (missing := table[name].isna().to_numpy()).any():
+            raise InputError("SL-514", f"{name!r} is missing in {rows(missing)}.", "Every row needs its label.")
+    table = table.astype(dict.fromkeys(roles.category, "category"))
+    aside = {name for name in (roles.id, roles.group, *roles.drop) if name is not None}
+    code = None if event_code is None else _code(table[roles.event], event_code)
+    X, y = split_xy(table.drop(columns=list(aside)), **roles.outcome, event_of_interest=code, zero_time=zero_time)
+    outcome = Outcome.of(y)
+    check_enough_events(outcome, force)
+    groups = None if roles.group is None else table.loc[X.index, roles.group].to_numpy()
+    if roles.id is not None:
+        X.index = pd.Index(table.loc[X.index, roles.id], name=roles.id)
+    design = Design.fit(X, weight=outcome.weight, force=force)
+    design.transform(X)  # rows of weight 0, too
+    check_leaks(X, outcome)
+    return Study(str(path), X, y, "the file's unit", groups, design)
+
+
+def _code(events: pd.Series, text: str):
+    """Return `text` as a value of the type that the event column has."""
+    if types.is_bool_dtype(events.dtype):
+        return text.lower() in ("1", "true")
+    if not types.is_numeric_dtype(events.dtype):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError("SL-513", f"--event-code {text!r} is no number; the event column holds numbers.") from None
