@@ -1,1 +1,41 @@
+"""Interpretable deep survival models for registry data.
+
+A name loads what it needs when it is first used: ``import survlspin`` by itself loads no other package.
+"""
+
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "CoxLLSPIN": "estimators",
+    "CoxLSPIN": "estimators",
+    "DeepSurv": "estimators",
+    "InputError": "errors",
+    "InputTypeError": "errors",
+    "InputWarning": "errors",
+    "Outcome": "outcome",
+    "RepeatedKFold": "folds",
+    "TrainOneTestNine": "folds",
+    "run": "protocol",
+    "split_xy": "outcome",
+}
+_ROOMS = ("baselines", "heads", "metrics", "models", "nets", "synthetic", "train")
+
+__all__ = sorted(("__version__", *_HOMES, *_ROOMS))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
