@@ -27,8 +27,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = "osD^vPX"
 APART = 0.025  # of the width, between points that would hide each other
 CAPTION = (
-    "Bands and bars: 95 % intervals. Lines: C with at most so many factors; "
-    "open markers: penalty chosen on validation rows."
+    "Lines: C with at most so many factors. Open markers: penalty chosen on validation rows. "
+    "Bands and bars: 95 % intervals of each C;\nall models are tested on the same patients, so that "
+    "differences between them are known better than these: see the table."
 )
 
 
@@ -105,7 +106,9 @@ class Curve:
         for (name, model), (color, marker) in zip(rows.groupby("model", sort=False), styles, strict=False):
             path, own = model[model["kind"] == "path"], model[model["kind"] == "chosen"].iloc[0]
             if len(path):
-                ax.fill_between(path["count"], path["low"], path["high"], color=color, alpha=0.12, linewidth=0)
+                ax.fill_between(path["count"], path["low"], path["high"], color=color, alpha=0.06, linewidth=0)
+                for limit in ("low", "high"):
+                    ax.plot(path["count"], path[limit], color=color, lw=0.7, alpha=0.6)
                 handles += ax.plot(
                     path["count"],
                     path["C"],
@@ -120,7 +123,9 @@ class Curve:
             else:
                 ax.axhline(own["C"], color=color, linestyle=":", linewidth=0.9)
                 reach = [[own["C"] - own["low"]], [own["high"] - own["C"]]]
-                bar = ax.errorbar(place[name], own["C"], reach, fmt=marker, color=color, label=name, ms=7, capsize=2.5)
+                bar = ax.errorbar(
+                    place[name], own["C"], reach, fmt=marker, color=color, label=name, ms=7, capsize=2.5, elinewidth=1
+                )
                 handles.append(bar)
         ax.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
