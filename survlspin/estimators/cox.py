@@ -9,16 +9,36 @@ from .. import nets
 from ..design import Design
 from ..heads import Cox
 from ..nets import Net
-from .gated import GatedCox
-from .net import CoxNet
+from .gated import GATE_PARAMETERS, GatedCox
+from .net import ATTRIBUTES, PARAMETERS, CoxNet
+
+PAPER = """
+    References
+    ----------
+    Yang, Lindenbaum, Kluger: Locally Sparse Neural Networks for Tabular Biomedical Data, ICML 2022 (Eq. 4; the Cox
+    models are those of Appendix B.6)."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CoxLLSPIN(GatedCox):
-    __doc__ = f"""Cox-LLSPIN: for each patient a sparse linear model of the log-hazard, chosen by a gating net.
+    __doc__ = f"""Cox-LLSPIN: a sparse linear model of the log-hazard for each patient, chosen by a gating net.
 
-    Yang, Lindenbaum, Kluger: Locally Sparse Neural Networks for Tabular Biomedical Data, ICML 2022.
-    {GatedCox.__doc__.split("net with gates.")[1]}
+    A patient's log-risk is ``baseline + sum_j gate_j(x) beta_j x_j`` over the factors whose gates are open, exactly.
+    The gates see every factor unless `context` names those they may see, so that without it a prediction can depend
+    on factors that are not listed.
+
+    Parameters
+    ----------{GATE_PARAMETERS}{PARAMETERS}
+    {ATTRIBUTES}{PAPER}
+
+    Examples
+    --------
+    >>> from survlspin import CoxLLSPIN
+    >>> from survlspin.synthetic import registry
+    >>> X, y, truth = registry(500, random_state=0)
+    >>> model = CoxLLSPIN(lam=0.02, epochs=5, random_state=0).fit(X, y)
+    >>> model.predict(X).shape
+    (500,)
     """
 
     linear: ClassVar[bool] = True
@@ -29,7 +49,24 @@ class CoxLLSPIN(GatedCox):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CoxLSPIN(GatedCox):
-    """Cox-LSPIN"""
+    __doc__ = f"""Cox-LSPIN: a net of the log-hazard that uses, for each patient, the factors a gating net chooses.
+
+    The log-risk is a nonlinear function of the factors whose gates are open. The gates see every factor unless
+    `context` names those they may see, so that without it a prediction can depend on factors that are not listed.
+
+    Parameters
+    ----------{GATE_PARAMETERS}{PARAMETERS}
+    {ATTRIBUTES}{PAPER}
+
+    Examples
+    --------
+    >>> from survlspin import CoxLSPIN
+    >>> from survlspin.synthetic import registry
+    >>> X, y, truth = registry(500, random_state=0)
+    >>> model = CoxLSPIN(lam=0.02, epochs=5, random_state=0).fit(X, y)
+    >>> model.n_selected(X).max() <= X.shape[1]
+    np.True_
+    """
 
     hidden: tuple[int, ...] = (16,)
 
@@ -39,7 +76,25 @@ class CoxLSPIN(GatedCox):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeepSurv(CoxNet):
-    """DeepSurv"""
+    __doc__ = f"""DeepSurv: a Cox model whose log-risk is a dense net of all factors.
+
+    Parameters
+    ----------{PARAMETERS}
+    {ATTRIBUTES}
+    References
+    ----------
+    Katzman et al.: DeepSurv: personalized treatment recommender system using a Cox proportional hazards deep neural
+    network, BMC Medical Research Methodology 2018.
+
+    Examples
+    --------
+    >>> from survlspin import DeepSurv
+    >>> from survlspin.synthetic import registry
+    >>> X, y, truth = registry(500, random_state=0)
+    >>> model = DeepSurv(epochs=5, random_state=0).fit(X, y)
+    >>> model.predict_survival_function(X[:3], return_array=True).shape[0]
+    3
+    """
 
     hidden: tuple[int, ...] = (16,)
 

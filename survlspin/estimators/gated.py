@@ -22,24 +22,23 @@ from .path import Path, fit_path
 BLOCK = 20_000  # patients explained at a time
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class GatedCox(CoxNet):
-    """A Cox net with gates.
-
-    Parameters
-    ----------
+GATE_PARAMETERS = """
     lam : "auto", float or dict
         Weight of the penalties: the Cox loss is divided by the (weighted) number of events, the penalty ``gates`` is
         the mean over patients of the expected number of open gates. "auto": the largest lambda of the path whose
-        validation NLL is within one standard error of the best (see `path`). A dict gives weights by name.
+        validation NLL is as good as the best's (see `Path.chosen`). A dict gives weights by name.
     gate_hidden : tuple of int
         Hidden widths of the gating net.
     sigma : float
         Standard deviation of the noise on the gates in training.
     context : list of str, optional
         Variables that alone the gating net may see. They are always listed and enter as a main effect of their own.
-        None: the gates see every variable, as in the paper; a prediction can then depend on factors not listed.
-    """
+        None: the gates see every variable, as in the paper; a prediction can then depend on factors not listed."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GatedCox(CoxNet):
+    """A Cox net with gates; its parameters are `GATE_PARAMETERS` and those of `CoxNet`."""
 
     linear: ClassVar[bool] = False
 
@@ -146,9 +145,9 @@ class GatedCox(CoxNet):
         return eta[..., 0].double().cpu().numpy(), {k: v.double().cpu().numpy() for k, v in wide.items()}
 
     def _by_factor(self, X, value: Callable[[Tensor], Tensor]) -> pd.DataFrame:
-        """Return ``value(gates (M, n, p))`` (n, p) of each patient, one column per factor (its columns share a gate)."""
+        """Return ``value(gates (M, n, p))`` (n, p) by factor; the columns of a factor share a gate."""
         check_is_fitted(self, "net_")
         design, blocks = self.design_, []
-        predict(self.net_, self._x(design, X), lambda rows, eta, parts: blocks.append(value(parts["gate"]).cpu()))
+        predict(self.net_, self._x(design, X), lambda parts: blocks.append(value(parts["gate"]).cpu()))
         first = np.unique(design.group, return_index=True)[1]
         return pd.DataFrame(torch.cat(blocks).numpy()[:, first], index=design.index(X), columns=list(design.factors))

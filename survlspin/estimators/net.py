@@ -23,6 +23,61 @@ from ..train import Data, History, Settings, fit, predict
 from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
+PARAMETERS = """
+    hidden : tuple of int
+        Hidden widths of the prediction net.
+    ties : {"efron", "breslow"}
+        How deaths at one time share a risk set.
+    epochs : int, optional
+        Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
+    lr : float
+        Learning rate.
+    batch_size : int, optional
+        Rows per step; None: full batch.
+    optimizer : {"adamw", "adam", "sgd"}
+    weight_decay : float
+        Pull of the weights towards 0; with "adamw" decoupled from the gradient.
+    patience : int
+        Evaluations (one per epoch, but at most one per 20 steps) without a better validation objective after which
+        training stops. The best weights are kept.
+    validation_fraction : float
+        Share of the rows, stratified by event, that serve early stopping and the choice of lambda where `fit` is
+        given no ``validation_data``. 0: none, train all epochs.
+    members : int
+        Size of the ensemble. Members share the split and differ by seed; log-risks are averaged.
+    groups : {"factor", "column"}
+        One gate per variable, or per column of the design matrix as in the paper.
+    standardize : bool
+        Scale numeric columns to unit standard deviation.
+    random_state : int, optional
+        Alone decides every number, on one machine and number of threads.
+    device : str, optional
+        Where to compute; None: the CPU.
+    force : bool
+        Accept fewer than 10 events and suspect values, with a warning.
+    verbose : bool
+        Show a progress bar.
+    """
+
+ATTRIBUTES = """
+    Attributes
+    ----------
+    net_ : Net
+        The trained members.
+    design_ : Design
+        How X becomes columns; its reference patient is the one whose columns are all 0.
+    center_ : array (members,)
+        Mean log-risk of the training rows, subtracted from every prediction.
+    baseline_ : Baseline
+        Cumulative hazard of a patient with log-risk 0, made from all rows of `fit`.
+    unique_times_ : array (K,)
+        Times of the rows of `fit`, at which curves are given.
+    lam_ : dict
+        Weights of the penalties used.
+    history_ : History or None
+        Best epochs and validation losses of the members; None for a point of a path.
+    """
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -69,11 +124,10 @@ class Problem:
         """Train `net`, whose models are the members at the first lambda, the members at the second, ..."""
         members = len(self.seeds)
         weights = penalty_weights(net, {name: np.repeat(value, members) for name, value in lam.items()})
-        valid_rows = None if self.valid is None else [self.valid_rows]
         with progress_bar(label, self.verbose) as progress:
             return fit(
                 net, self.head, self.data, [self.rows], weights, seeded(self.seeds * (net.models // members)),
-                self.settings, self.valid, valid_rows, progress,
+                self.settings, self.valid, [self.valid_rows], progress,
             )  # fmt: skip
 
     def centers(self, net: Net) -> Tensor:
@@ -91,42 +145,7 @@ class Problem:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CoxNet(CoxBaseline, ABC):
-    """A Cox model of the log-risk by a net.
-
-    Parameters
-    ----------
-    hidden : tuple of int
-        Hidden widths of the prediction net.
-    ties : {"efron", "breslow"}
-    epochs : int, optional
-        Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
-    lr : float
-        Learning rate.
-    batch_size : int, optional
-        Rows per step; None: full batch.
-    optimizer : {"adamw", "adam", "sgd"}
-    weight_decay : float
-    patience : int
-        Evaluations (one per epoch, but at most one per 20 steps) without a better validation objective after which
-        training stops. The best weights are kept.
-    validation_fraction : float
-        Share of the rows, stratified by event, that serve early stopping and the choice of lambda where `fit` is
-        given no ``validation_data``. 0: none, train all epochs.
-    members : int
-        Size of the ensemble. Members share the split and differ by seed; log-risks are averaged.
-    groups : {"factor", "column"}
-        One gate per variable, or per column of the design matrix as in the paper.
-    standardize : bool
-        Scale numeric columns to unit standard deviation.
-    random_state : int, optional
-        Alone decides every number, on one machine and number of threads.
-    device : str, optional
-        Where to compute; None: the CPU.
-    force : bool
-        Accept fewer than 10 events and suspect values, with a warning.
-    verbose : bool
-        Show a progress bar.
-    """
+    """A Cox model of the log-risk by a net; its parameters are `PARAMETERS`."""
 
     uses: ClassVar = frozenset({"entry", "weight", "stratum"})
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from ..errors import InputError
 from ..heads.cox import CoxTarget
 from ..nets import Net
-from ..nets.base import join
 from ..train import predict
 from .net import Problem
 
@@ -26,6 +25,7 @@ SHRINK = 0.3  # of the dense fit's last gate layer: open, saturated gates would 
 LARGEST = 2.0  # first guess of the largest lambda, in units of the loss that the dense fit saves
 SPAN = 200.0  # largest lambda over smallest
 SPARSE = 1 / 3  # share of the grid, at its sparse end, that is fitted from the start
+GIVEN_AWAY = 0.05  # of the validation loss that the best point saves, at most, for sparser sets
 WARM_STEPS, COLD_STEPS = 400, 1_000  # at most, for clones of the dense fit and for fits from the start
 EXTENSIONS = 5  # doublings of the largest lambda until no gate is open
 
@@ -41,7 +41,9 @@ class Path:
         its difference from the best point; ``median``, ``mean`` and ``union`` of the number of factors used over
         training rows.
     chosen : int
-        The sparsest point whose validation NLL is within one standard error (of the difference) of the best.
+        The sparsest point whose validation NLL is within one standard error (of the difference) of the best and that
+        gives away at most a twentieth of what the best saves over no model. (With few events in validation the
+        standard error alone lets nearly empty models pass.)
     """
 
     frame: pd.DataFrame
@@ -87,17 +89,18 @@ def fit_path(estimator: GatedCox, problem: Problem, make: Callable[[int], Net], 
     sparse = round(SPARSE * points)
     first = len(objective) - sparse * members
     cold = problem.initialize(make, sparse)
-    better = np.flatnonzero(problem.limited(COLD_STEPS).fit(cold, {"gates": lam[-sparse:]}, "sparse end").objective < objective[first:])
+    again = problem.limited(COLD_STEPS).fit(cold, {"gates": lam[-sparse:]}, "sparse end").objective
+    better = np.flatnonzero(again < objective[first:])
     index = np.arange(len(objective))
     index[first + better] = len(objective) + better
-    net = join([net, cold]).rows(index)
+    net = net.put([net, cold]).rows(index)
     for _ in range(EXTENSIONS):
         if not bool(_open(problem, net.rows(range(net.models - members, net.models))).any()):
             break
         lam = np.append(lam, 2 * lam[-1])
         cold = problem.initialize(make)
         problem.limited(COLD_STEPS).fit(cold, {"gates": lam[-1:]}, "sparse end")
-        net = join([net, cold])
+        net.put([net, cold])
     return _path(estimator, problem, net, lam)
 
 
@@ -125,7 +128,9 @@ def _path(estimator: GatedCox, problem: Problem, net: Net, lam: np.ndarray) -> P
     nll = parts.sum(1)
     best = int(nll.argmin())
     event = (target.event_weight > 0)[0].cpu().numpy()
-    se = (parts - parts[best])[:, event].std(1, ddof=1) * np.sqrt(event.sum())
+    se = (parts - parts[best])[:, event].std(1, ddof=min(1, event.sum() - 1)) * np.sqrt(event.sum())
+    null = float(problem.head.nll(torch.zeros(1, len(x), 1, dtype=torch.float64, device=x.device), target))
+    good = nll - nll[best] <= np.minimum(se, GIVEN_AWAY * max(null - nll[best], 0.0))
     frame = pd.DataFrame({
         "lam": lam[list(keep)],
         "validation_nll": nll,
@@ -134,7 +139,7 @@ def _path(estimator: GatedCox, problem: Problem, net: Net, lam: np.ndarray) -> P
         "mean": [c.mean() for c in counts],
         "union": [context + int(opened[i].any(0).sum()) for i in keep],
     })  # fmt: skip
-    return Path(frame, int(np.flatnonzero(nll <= nll[best] + se)[-1]), estimator, problem, net)
+    return Path(frame, int(np.flatnonzero(good)[-1]), estimator, problem, net)
 
 
 def _validation(problem: Problem) -> tuple[Tensor, CoxTarget]:
@@ -147,5 +152,5 @@ def _open(problem: Problem, net: Net) -> Tensor:
     """Return which gates any member opens for each training row, (n, gates)."""
     blocks = []
     x = problem.data.x[torch.from_numpy(problem.rows)]
-    predict(net, x, lambda rows, eta, parts: blocks.append((parts["mu"] > -0.5).any(0).cpu()))
+    predict(net, x, lambda parts: blocks.append((parts["mu"] > -0.5).any(0).cpu()))
     return torch.cat(blocks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -93,28 +93,27 @@ class Net(nn.Module, ABC):
         index = torch.as_tensor(index, dtype=torch.long)
         net = copy.deepcopy(self)
         net.models = len(index)
-        for module in net.modules():
-            for name, tensor in module._parameters.items():
-                if tensor is not None:
-                    module._parameters[name] = nn.Parameter(tensor.detach()[index.to(tensor.device)].clone())
-            if isinstance(module, Norm):
-                module.mean, module.var = module.mean[index.to(module.mean.device)], module.var[index.to(module.var.device)]
+        net._set(lambda name: self._get(name)[index.to(self._get(name).device)].clone())
         return net
 
+    def put(self, nets: Sequence[Net]) -> Net:
+        """Take on the models of all `nets`, which are of this net's architecture, in place of its own."""
+        self.models = sum(net.models for net in nets)
+        self._set(lambda name: torch.cat([net._get(name) for net in nets]))
+        return self
 
-def join(nets: Sequence[Net]) -> Net:
-    """Return one net of all models of `nets`, which are of one architecture."""
-    joined = copy.deepcopy(nets[0])
-    joined.models = sum(net.models for net in nets)
-    for modules in zip(joined.modules(), *(net.modules() for net in nets), strict=True):
-        module, parts = modules[0], modules[1:]
-        for name, tensor in module._parameters.items():
-            if tensor is not None:
-                module._parameters[name] = nn.Parameter(torch.cat([part._parameters[name].detach() for part in parts]))
-        if isinstance(module, Norm):
-            module.mean = torch.cat([part.mean for part in parts])
-            module.var = torch.cat([part.var for part in parts])
-    return joined
+    def _get(self, name: str) -> Tensor:
+        module, _, attribute = name.rpartition(".")
+        return getattr(self.get_submodule(module), attribute).detach()
+
+    def _set(self, values: Callable[[str], Tensor]) -> None:
+        """Replace what has a leading dimension for the models: parameters, and the statistics of norms."""
+        for name in [name for name, _ in self.named_parameters()]:
+            module, _, attribute = name.rpartition(".")
+            self.get_submodule(module)._parameters[attribute] = nn.Parameter(values(name))
+        for name, module in self.named_modules():
+            if isinstance(module, Norm):
+                module.mean, module.var = values(f"{name}.mean"), values(f"{name}.var")
 
 
 def spread(rows: Tensor, models: int) -> Tensor:

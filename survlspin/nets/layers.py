@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def activation(name: str):
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
-    """Fill with draws from N(0, std^2) redrawn beyond two standard deviations (of std .88 in effect), made on the CPU."""
+    """Fill with draws, made on the CPU, from N(0, std^2) redrawn beyond 2 std (so that their own is .88 std)."""
     draws = torch.empty(tensor.shape, dtype=torch.float64)
     nn.init.trunc_normal_(draws, std=std, a=-2 * std, b=2 * std, generator=generator)
     return tensor.copy_(draws)
@@ -91,7 +92,7 @@ class MLP(nn.Module):
 
     def __init__(self, models: int, widths: Sequence[int], act, *, norm: bool = False, bias: bool = True):
         super().__init__()
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         last = len(pairs) - 1
         self.affine = nn.ModuleList(Affine(models, d, m, bias or i < last) for i, (d, m) in enumerate(pairs))
         self.norm = nn.ModuleList(Norm(models, d) for d, _ in pairs) if norm else None

@@ -1,0 +1,66 @@
+"""Passes over whole sets of rows, gates deterministic, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..heads import Head
+from ..nets import Net
+from .rows import Rows
+from .step import Data
+
+CHUNK = 400_000  # rows times models of one pass
+
+
+def blocks(n: int, models: int) -> list[slice]:
+    """Return slices of n rows that hold at most `CHUNK` rows times models; one slice at least."""
+    size = max(CHUNK // models, 1)
+    return [slice(i, i + size) for i in range(0, max(n, 1), size)]
+
+
+@torch.no_grad()
+def predict(net: Net, x: Tensor, visit: Callable[[dict[str, Tensor]], None] | None = None) -> Tensor:
+    """Return the outputs (B, n, k) for the rows `x` (n, p); call `visit` with each block's parts, in order."""
+    net.eval()
+    out = []
+    for block in blocks(len(x), net.models):
+        eta, parts = net(x[block])
+        out.append(eta)
+        if visit is not None:
+            visit(parts)
+    return torch.cat(out, 1)
+
+
+@torch.no_grad()
+def evaluate(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return objective and NLL (B,) on whole sets of rows.
+
+    The NLL of all rows is not a mean over blocks of them; the penalties are.
+    """
+    net.eval()
+    index, valid = rows.index.to(data.x.device), rows.valid.to(data.x.device)
+    target = data.target.take(index, valid)
+    share = target.weight / target.weight.sum(1, keepdim=True)
+    out, penalty = [], torch.zeros(net.models, dtype=data.x.dtype, device=data.x.device)
+    for block in blocks(index.shape[1], net.models):
+        batch = data.take(index[:, block], valid[:, block])
+        eta, parts = net(batch.x)
+        out.append(eta)
+        mass = share[:, block].sum(1).repeat_interleave(net.models // len(share)).to(eta.dtype)
+        for name, value in net.penalties(parts, batch).items():
+            penalty += lam[name] * mass * value
+    nll = head.nll(torch.cat(out, 1), target)
+    return nll + penalty, nll
+
+
+@torch.no_grad()
+def restore_norms(net: Net, data: Data, rows: Rows) -> None:
+    """Give the net's norms, if any, the statistics of all training rows."""
+    if net.normed:
+        batch = data.take(rows.index.to(data.x.device), rows.valid.to(data.x.device))
+        net.train()
+        net(batch.x, None, batch.target.weight)
+    net.eval()
