@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,7 +37,10 @@ class Target(ABC):
         """Return the target with every tensor on `device`."""
 
 
-class Head(ABC):
+T = TypeVar("T", bound=Target)
+
+
+class Head(ABC, Generic[T]):
     """What the output means.
 
     Attributes
@@ -54,15 +58,15 @@ class Head(ABC):
     free_intercept: bool
 
     @abstractmethod
-    def prepare(self, outcome: Outcome) -> Target:
+    def prepare(self, outcome: Outcome) -> T:
         """Do, once per data set, all work that depends on the outcome's values."""
 
     @abstractmethod
-    def nll(self, eta: Tensor, target: Target) -> Tensor:
+    def nll(self, eta: Tensor, target: T) -> Tensor:
         """Return the mean negative log-likelihood (B,) of the outputs `eta` (B, n, k)."""
 
     @abstractmethod
-    def contributions(self, eta: Tensor, target: Target) -> Tensor:
+    def contributions(self, eta: Tensor, target: T) -> Tensor:
         """Return what each row adds to the negative log-likelihood, (B, n): ``nll = contributions.sum(1)``.
 
         The spread of their differences between two models of the same rows gives the standard error of the

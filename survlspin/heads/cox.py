@@ -135,7 +135,7 @@ class CoxTarget(Target):
             level = level.view(models, -1, 2, r).sum(2)
             levels.append(level)
         tree = torch.cat([torch.zeros_like(level), *levels[::-1]], 1).reshape(-1, r)
-        return sum(tree[node] for node in self.node.T)
+        return torch.stack([tree[node] for node in self.node.T]).sum(0)
 
     def take(self, index: Tensor, valid: Tensor | None = None) -> CoxTarget:
         first = None if self.first is None else gather(self.first, index)
@@ -154,8 +154,10 @@ class CoxTarget(Target):
 
     def to(self, device: torch.device | str | None) -> CoxTarget:
         first = None if self.first is None else self.first.to(device)
-        parts = (a.to(device) for a in (self.stop, self.slot, self.weight, self.event_weight))
-        return CoxTarget(first, *parts, self.n_bins, self.ties)
+        stop, slot, weight, event_weight = (
+            a.to(device) for a in (self.stop, self.slot, self.weight, self.event_weight)
+        )
+        return CoxTarget(first, stop, slot, weight, event_weight, self.n_bins, self.ties)
 
 
 class _Terms:
@@ -238,7 +240,7 @@ class _Loss(torch.autograd.Function):
         return (upstream[:, None] * gradient).to(ctx.like.dtype), None
 
 
-class Cox(Head):
+class Cox(Head[CoxTarget]):
     """Cox's partial likelihood.
 
     Parameters
@@ -270,17 +272,18 @@ class Cox(Head):
         return self._target(_Bins.of(outcome), outcome)
 
     def _target(self, bins: _Bins, outcome: Outcome) -> CoxTarget:
-        weight = np.ones(len(outcome)) if outcome.weight is None else outcome.weight
-        first, stop, weight = (torch.tensor(np.asarray(a))[None] for a in (bins.first, bins.stop, weight))
-        event_weight = weight.double() * torch.from_numpy(outcome.event != 0)
-        whole = not bins.first.any()
+        given = np.ones(len(outcome)) if outcome.weight is None else outcome.weight
+        weight = torch.tensor(given, dtype=torch.float64)[None]
+        event_weight = weight * torch.tensor(outcome.event != 0)
+        first, stop = torch.tensor(bins.first)[None], torch.tensor(bins.stop)[None]
         slot = (stop - 1).clamp(min=0)
-        return CoxTarget(None if whole else first, stop, slot, weight.double(), event_weight, len(bins.time), self.ties)
+        from_start = None if not bins.first.any() else first
+        return CoxTarget(from_start, stop, slot, weight, event_weight, len(bins.time), self.ties)
 
-    def nll(self, eta: Tensor, target: Target) -> Tensor:
+    def nll(self, eta: Tensor, target: CoxTarget) -> Tensor:
         return _Loss.apply(eta[..., 0], target)
 
-    def contributions(self, eta: Tensor, target: Target) -> Tensor:
+    def contributions(self, eta: Tensor, target: CoxTarget) -> Tensor:
         return _Terms(eta[..., 0], target).contributions(target).transpose(1, 2).reshape(eta.shape[:2])
 
     def baseline(self, eta: Tensor, outcome: Outcome) -> Baseline:
@@ -292,8 +295,8 @@ class Cox(Head):
         bins = _Bins.of(outcome)
         target = self._target(bins, outcome)
         terms = _Terms(eta.reshape(1, -1), target)
-        jumps = torch.zeros(len(bins.time), 1, dtype=torch.float64)
-        jumps = jumps.index_add(0, target.term_bin, target.term_weight / terms.denominator)[:, 0].numpy()
+        none = torch.zeros(len(bins.time), 1, dtype=torch.float64)
+        jumps = none.index_add(0, target.term_bin, target.term_weight / terms.denominator)[:, 0].numpy()
         labels = np.array([None]) if bins.labels is None else bins.labels
         curves = {}
         for code, label in enumerate(labels.tolist()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,8 @@ class Norm(nn.Module):
     """
 
     eps = 1e-3
+    mean: Tensor
+    var: Tensor
 
     def __init__(self, models: int, d: int):
         super().__init__()
@@ -109,14 +112,17 @@ class MLP(nn.Module):
 
     def collapse(self) -> tuple[Tensor, Tensor]:
         """Return coefficients (B, p, k) and intercept (B, 1, k) of the affine map a deep linear net is."""
-        coef = intercept = None
-        for i, affine in enumerate(self.affine):
-            weight = affine.weight
+        maps: list[tuple[Tensor, Tensor]] = []
+        for i, affine in enumerate(cast("list[Affine]", self.affine)):
+            weight: Tensor = affine.weight
             bias = torch.zeros_like(weight[:, :1]) if affine.bias is None else affine.bias
             if self.norm is not None:
-                factor, shift = self.norm[i].affine()
+                factor, shift = cast("Norm", self.norm[i]).affine()
                 weight, bias = factor.transpose(1, 2) * weight, shift @ weight + bias
-            coef, intercept = (weight, bias) if coef is None else (coef @ weight, intercept @ weight + bias)
+            maps.append((weight, bias))
+        coef, intercept = maps[0]
+        for weight, bias in maps[1:]:
+            coef, intercept = coef @ weight, intercept @ weight + bias
         return coef, intercept
 
 

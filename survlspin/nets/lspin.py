@@ -38,13 +38,17 @@ class _Gated(Net):
         a small net b(c) - b(0). Empty: the gates see every column, as in the paper.
     """
 
+    column: Tensor | None
+    context: Tensor | None
+    gated: Tensor | None
+
     def __init__(self, p: int, head: Head, *, gate_hidden, sigma, group, context, models):
         super().__init__(p, head, models)
         if not sigma > 0:
             raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
         self.sigma = sigma
-        context = torch.as_tensor(list(context), dtype=torch.long)
-        gated = torch.ones(p, dtype=torch.bool).index_fill(0, context, False)
+        seen = torch.as_tensor(list(context), dtype=torch.long)
+        gated = torch.ones(p, dtype=torch.bool).index_fill(0, seen, False)
         group = torch.arange(p) if group is None else torch.as_tensor(group)
         gates, place = group[gated].unique(return_inverse=True)
         self.n_gates = len(gates)
@@ -52,10 +56,10 @@ class _Gated(Net):
             raise InputError("SL-404", "every column is context; no gate is left.", "Leave some columns gated.")
         column = torch.full((p,), self.n_gates).masked_scatter(gated, place)  # context columns: the gate that is 1
         self.register_buffer("column", None if torch.equal(column, torch.arange(p)) else column, persistent=False)
-        self.register_buffer("context", context if len(context) else None, persistent=False)
-        self.register_buffer("gated", gated if len(context) else None, persistent=False)
-        self.gating = MLP(models, (len(context) or p, *gate_hidden, self.n_gates), torch.tanh)
-        self.main = MLP(models, (len(context), *gate_hidden, self.k), torch.tanh, bias=False) if len(context) else None
+        self.register_buffer("context", seen if len(seen) else None, persistent=False)
+        self.register_buffer("gated", gated if len(seen) else None, persistent=False)
+        self.gating = MLP(models, (len(seen) or p, *gate_hidden, self.n_gates), torch.tanh)
+        self.main = MLP(models, (len(seen), *gate_hidden, self.k), torch.tanh, bias=False) if len(seen) else None
 
     @abstractmethod
     def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
