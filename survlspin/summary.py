@@ -1,0 +1,169 @@
+"""What the main job found, as text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from survlspin._messages import listed
+
+__all__ = ["closing", "opening", "verdict"]
+
+OURS = ("LLSPIN", "LSPIN")
+WIDTH = 100
+SURE = "its 95 % interval leaves out 0"
+UNSURE = "its 95 % interval includes 0"
+
+
+def opening(report: dict[str, Any]) -> str:
+    """Return what was read and what will be done with it."""
+    whose = "" if report["patients"] == report["rows"] else f" of {report['patients']:,} patients"
+    variables = len(report["numbers"]) + len(report["categories"])
+    context = report["context"]
+    members = f"{report['members']} nets" if report["members"] > 1 else "one net"
+    lines = [
+        f"survlspin {report['version']}",
+        f"Read: {report['source']}: {report['rows']:,} rows{whose}, {report['events']:,} events, "
+        f"{variables} variables; time in {report['time_unit']}, up to {report['longest_time']:g}.",
+        f"  Numbers: {listed(report['numbers'], 30) or 'none'}.",
+        f"  Categories: {listed(report['categories'], 30) or 'none'}.",
+        *(f"  Left out: {name} ({why})." for name, why in report["dropped"].items()),
+        *(f"  Note: {note}." for note in report["notes"]),
+        f"Protocol: {report['protocol']}; {report['reason']}.",
+        f"Models: LLSPIN, LSPIN and DeepSurv are ensembles of {members} each; penalties and stopping are chosen on "
+        "validation rows, never on test rows.",
+        f"Gates see {'every variable' if context is None else 'only ' + listed(context)}.",
+        *(f"Left out: {why}." for why in report["left_out"]),
+    ]
+    return _wrapped(lines)
+
+
+def closing(report: dict[str, Any]) -> str:
+    """Return the tables, what they say, and where the files are."""
+    patients = report["per_patient"]
+    shares = [[f"{row['share']:.1%}", f"{row['n']:,}", row["set_key"]] for row in patients["sets"]]
+    lines = [
+        f"C: {report['C_definition']}.",
+        f"{report['interval']}.".replace("95 % interval", "95 % intervals", 1),
+        "",
+        f"Each patient's risk factors: LLSPIN fitted once to all {report['rows']:,} rows, lambda {patients['lam']:.3g} "
+        f"chosen on validation rows among them; median {patients['factors_median']:g} factors, "
+        f"{patients['n_sets']:,} different sets. Its C on these same rows would flatter it and is not reported.",
+        f"{patients['note']} Associations, not causes.",
+    ]
+    parts = [
+        _models(report),
+        _differences(report),
+        _counts(report),
+        _wrapped(lines) + "\n\n" + _columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
+        _wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
+        _wrapped([f"Took {_duration(report['seconds'])}. Wrote:", *(f"  {name}" for name in report["files"])]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def verdict(report: dict[str, Any]) -> list[str]:
+    """Return what the comparison says for and against LLSPIN and LSPIN, in sentences."""
+    lines = []
+    c = {row["model"]: row["C"] for row in report["models"]}
+    for ours in OURS:
+        rows = [row for row in report["differences"] if row["model"] == ours and row["other"] not in OURS]
+        better = [row for row in rows if row["difference"] is not None and row["difference"] < 0]
+        for row in sorted(better, key=lambda row: row["difference"]):
+            sure = SURE if row["difference_high"] < 0 else UNSURE
+            lines.append(
+                f"{row['other']} ranked patients better than {ours} here: C {c[row['other']]:.3f} against "
+                f"{c[ours]:.3f} (difference {-row['difference']:.3f}; {sure})."
+            )
+        if rows and not better:
+            clear = [row["other"] for row in rows if row["difference_low"] is not None and row["difference_low"] > 0]
+            sure = f"clearly (interval without 0) above {listed(clear)}" if clear else "clearly above none of them"
+            lines.append(f"No other model has a higher C than {ours} ({c[ours]:.3f}); it is {sure}.")
+    return [*lines, *_beside_lasso(report["at_counts"])]
+
+
+def _beside_lasso(rows: list[dict[str, Any]]) -> list[str]:
+    """Return who has the higher C at each count, LLSPIN or Cox-LASSO."""
+    c = {(row["model"], row["count"]): row["C"] for row in rows if row["C"] is not None}
+    lines = []
+    for k in sorted({count for _, count in c}):
+        ours, lasso = c.get(("LLSPIN", k)), c.get(("Cox-LASSO", k))
+        if ours is not None and lasso is not None:
+            order = "ahead of" if ours > lasso else "behind" if ours < lasso else "level with"
+            lines.append(f"With at most {k} factors LLSPIN is {order} Cox-LASSO: C {ours:.3f} against {lasso:.3f}.")
+    return lines
+
+
+def _models(report: dict[str, Any]) -> str:
+    head = ["", "C", "95 % interval", "factors per patient", "seconds per fit", "validation rows"]
+    body = [
+        [
+            row["model"],
+            _number(row["C"]),
+            _interval(row["low"], row["high"]),
+            _number(row["factors"], 1),
+            _number(row["seconds"], 1),
+            row["validation"],
+        ]
+        for row in report["models"]
+    ]
+    title = "Test patients, mean over folds (factors: median per training patient)"
+    return f"{title}\n{_columns([head, *body], left=(0, 5))}"
+
+
+def _differences(report: dict[str, Any]) -> str:
+    signs = [
+        [
+            f"{row['model']} minus {row['other']}",
+            _number(row["difference"], 3, "+"),
+            _interval(row["difference_low"], row["difference_high"], "+"),
+        ]
+        for row in report["differences"]
+    ]
+    return _columns([["Paired differences in C", "", "95 % interval"], *signs], left=(0,)) if signs else ""
+
+
+def _counts(report: dict[str, Any]) -> str:
+    rows = report["at_counts"]
+    counts = sorted({row["count"] for row in rows})
+    if not counts:
+        return ""
+    cell = {
+        (row["model"], row["count"]): f"{_number(row['C'])} ({_interval(row['low'], row['high'])})"
+        if row["C"] is not None
+        else "-"
+        for row in rows
+    }
+    body = [[model, *(cell[model, k] for k in counts)] for model in dict.fromkeys(row["model"] for row in rows)]
+    return _columns([["C with at most", *(f"{k} factors" for k in counts)], *body], left=(0,))
+
+
+def _number(value: float | None, digits: int = 3, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{digits}f}"
+
+
+def _interval(low: float | None, high: float | None, sign: str = "") -> str:
+    return "-" if low is None or high is None else f"{low:{sign}.3f} to {high:{sign}.3f}"
+
+
+def _columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
+    """Return the cells in columns, numbers to the right."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    kinds = ["<" if i in left else ">" for i in range(len(widths))]
+    lines = (zip(row, kinds, widths, strict=True) for row in rows)
+    return "\n".join("  ".join(f"{cell:{kind}{width}}" for cell, kind, width in line).rstrip() for line in lines)
+
+
+def _wrapped(lines: Iterable[str]) -> str:
+    """Return the lines, long ones broken and their continuation indented."""
+    indents = ((line, "  " + " " * (len(line) - len(line.lstrip()))) for line in lines)
+    return "\n".join(
+        textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        for line, indent in indents
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

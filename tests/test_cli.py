@@ -1,0 +1,240 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from survlspin import job
+from survlspin.cli import REMEDIES, WRITING, app
+from survlspin.factors import read_csv
+from survlspin.summary import closing, opening, verdict
+
+COLUMNS = ["--time", "months", "--event", "died"]
+FILES = {
+    "table.csv", "folds.csv", "curve.csv", "curve.png", "curve.svg", "differences.csv", "at_counts.csv", "factors.csv",
+    "factors.parquet", "sets.csv", "sets.png", "sets.svg",
+}  # fmt: skip
+
+
+def patients(n=150) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    age, grade = rng.normal(60, 10, n).round(1), rng.choice(["I", "II", "=III"], n)
+    time = rng.exponential(60 * np.exp(-0.08 * (age - 60) - (grade == "=III")))
+    return pd.DataFrame(
+        {
+            "id": [f"{i:03d}" for i in range(n)],
+            "age": age,
+            "size": rng.normal(size=n).round(2),
+            "grade": grade,
+            "months": np.ceil(time.clip(0, 100)),
+            "died": (time < 100).astype(int),
+        }
+    )
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run the command on a table; give the exit code and all it said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(frame: pd.DataFrame | None, *arguments: str, columns=COLUMNS):
+        data = []
+        if frame is not None:
+            frame.to_csv("my patients.csv", index=False)
+            data = ["--data", "my patients.csv", *columns]
+        result = CliRunner().invoke(app, ["run", *data, *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result.exit_code, result.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One whole run, as a user starts it."""
+    folder = tmp_path_factory.mktemp("a folder")
+    patients().to_csv(folder / "patients.csv.gz", index=False)
+    command = "from survlspin.cli import main; main()"
+    options = [
+        *("--data", "patients.csv.gz", *COLUMNS, "--id", "id", "--out", "results/größe"),
+        *("--members", "2", "--folds", "2", "--repeats", "1", "--jobs", "1", "--skip", "lspin", "--json"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LANG": "C", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", command, "run", *options],
+        cwd=folder, env=environment, capture_output=True, check=False, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout), folder
+
+
+def test_a_run_reports_every_model_and_writes_its_files(finished):
+    report, folder = finished
+    assert [row["model"] for row in report["models"]] == ["LLSPIN", *list(job.BASELINES.values())[1:]]
+    assert all(0.5 < row["low"] < row["C"] < row["high"] < 1 for row in report["models"])
+    assert (report["rows"], report["members"]) == (150, 2)
+    assert report["categories"] == ["grade"]
+    assert "2-fold" in report["protocol"]
+    assert {Path(name).name for name in report["files"]} == FILES
+    assert all((folder / name).stat().st_size for name in report["files"])
+    assert {path.name for path in (folder / "results" / "größe").iterdir()} == FILES
+
+
+def test_differences_are_ours_minus_the_other(finished):
+    report, folder = finished
+    c = {row["model"]: row["C"] for row in report["models"]}
+    assert len(report["differences"]) == 4
+    for row in report["differences"]:
+        assert row["difference"] == pytest.approx(c[row["model"]] - c[row["other"]], abs=1e-9)
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    written = pd.read_csv(folder / "results" / "größe" / "differences.csv")
+    assert written["difference"].tolist() == pytest.approx([row["difference"] for row in report["differences"]])
+
+
+def test_patients_keep_their_labels_and_values(finished):
+    factors = read_csv(finished[1] / "results" / "größe" / "factors.csv")
+    frame = patients().set_index("id")
+    assert set(factors["patient"]) <= set(frame.index)
+    grade = factors[factors["factor"] == "grade"].set_index("patient")["value"]
+    assert grade.tolist() == frame.loc[grade.index, "grade"].tolist()
+    assert finished[0]["per_patient"]["sets"][0]["n"] <= 150
+
+
+def test_the_text_holds_what_the_json_holds(finished):
+    report = finished[0]
+    text = opening(report) + closing(report)
+    for row in report["models"]:
+        assert f"{row['C']:.3f}" in text
+    for name in report["files"]:
+        assert name in text
+    assert report["C_definition"].split(";")[0] in text
+    assert f"Took {report['seconds']:.0f} s" in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_the_verdict_names_who_is_better(finished):
+    report = dict(finished[0])
+    row = {"model": "LLSPIN", "other": "Forest", "difference": -0.02, "difference_low": -0.03, "difference_high": -0.01}
+    worse = verdict({**report, "differences": [row], "at_counts": []})
+    assert len(worse) == 1
+    assert worse[0].startswith("Forest ranked patients better than LLSPIN")
+    assert "leaves out 0" in worse[0]
+    row = {**row, "difference": 0.02, "difference_low": 0.01, "difference_high": 0.03}
+    assert "above Forest" in verdict({**report, "differences": [row], "at_counts": []})[0]
+    counts = [{"count": 2, "model": "LLSPIN", "C": 0.6}, {"count": 2, "model": "Cox-LASSO", "C": 0.7}]
+    assert "behind Cox-LASSO" in verdict({**report, "differences": [], "at_counts": counts})[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code"),
+    [
+        ({}, ["--time", "month"], "SL-511"),
+        ({}, ["--drop", "died"], "SL-512"),
+        ({}, ["--event-code", "dead"], "SL-513"),
+        ({}, ["--skip", "rsf"], "SL-513"),
+        ({}, ["--sep", "tabs"], "SL-513"),
+        ({}, ["--context", "ages"], "SL-217"),
+        ({}, ["--sep", ";"], "SL-507"),
+        ({"size": "1,5"}, [], "SL-508"),
+        ({"died": 2}, [], "SL-103"),
+        ({"died": "dead"}, [], "SL-107"),
+        ({"months": "2020-01-01"}, [], "SL-109"),
+        ({"died": 0}, [], "SL-116"),
+        ({"died": [1] * 5 + [0] * 145}, [], "SL-117"),
+        ({"months": 0}, ["--zero-time", "refuse"], "SL-119"),
+        ({"age": [None] * 3 + [1.5] * 147}, [], "SL-205"),
+        ({"age": ["NA"] * 3 + list(range(147))}, [], "SL-209"),
+        ({"grade": "2020-01-01"}, [], "SL-211"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(call, change, arguments, code):
+    exit_code, output = call(patients().assign(**change).drop(columns="id"), *arguments)
+    [line] = output.splitlines()
+    assert exit_code == 2
+    assert line.startswith(f"error: {code} ")
+    assert not Path("survlspin-results").exists()
+
+
+def test_options_without_their_partners_are_refused(call):
+    for arguments in (["--data", "patients.csv"], ["--time", "months"], ["--event-code", "1"]):
+        assert call(None, *arguments)[0] == 2
+        assert "SL-510" in call(None, *arguments)[1]
+    assert call(None, "--members", "0")[0] == 2
+    assert "SL-501" in call(None, "--data", "none.csv", *COLUMNS)[1]
+
+
+def test_repeats_are_for_cross_validation(monkeypatch, call):
+    monkeypatch.setattr("survlspin.folds.LARGE", 50)
+    exit_code, output = call(patients().drop(columns="id"), "--repeats", "2")
+    assert exit_code == 2
+    assert "SL-515" in output
+
+
+def test_a_folder_that_cannot_be_written_is_exit_3(call, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/below"):
+        exit_code, output = call(patients().drop(columns="id"), "--out", folder)
+        assert exit_code == 3
+        assert output.startswith("error: SL-526 ")
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 3)]
+)
+def test_what_stops_the_work_decides_the_exit_code(call, monkeypatch, stop, expected):
+    def execute(*args):
+        raise stop
+
+    monkeypatch.setattr(job, "execute", execute)
+    assert call(patients().drop(columns="id"))[0] == expected
+
+
+def test_notes_are_said_once_in_the_words_of_the_command_line(call, monkeypatch):
+    def execute(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "execute", execute)
+    frame = patients().assign(dead=lambda f: f["died"])
+    _, output = call(frame.drop(columns="id"))
+    assert output.count("SL-215") == 1
+    assert "--drop COLUMN" in output
+
+
+def test_models_that_cannot_use_the_outcome_are_left_out_by_name(call, monkeypatch):
+    plans = []
+
+    def execute(plan, *args):
+        plans.append(plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "execute", execute)
+    frame = patients().assign(weight=1, arm="a").drop(columns="id")
+    _, output = call(frame, "--weight", "weight", "--stratum", "arm", "--skip", "lspin", "--context", "age")
+    [plan] = plans
+    assert list(plan.models) == ["LLSPIN", "DeepSurv", "Cox PH"]
+    assert "Forest cannot use stratum and weight" in output
+    assert "only age" in output
+
+
+def test_the_protocol_follows_the_number_of_rows(monkeypatch):
+    assert "2-fold cross-validation, repeated 3" in job._protocol(500, 2, 3, 0)[0].description
+    assert "1 of 10 folds" in job._protocol(10_000, None, None, 0)[0].description
+
+
+def test_help_names_the_exit_codes():
+    result = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert "130 interrupted" in result.output
+
+
+def test_remedies_are_for_codes_that_exist():
+    package = Path(job.__file__).parent
+    source = "".join(path.read_text() for path in package.rglob("*.py") if path.name != "cli.py")
+    assert all(code in source for code in REMEDIES)
+    assert len(WRITING) == 4
