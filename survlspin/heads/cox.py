@@ -14,6 +14,7 @@ from .base import Head, Target, gather
 from .baseline import Baseline
 
 TIES = ("efron", "breslow")
+FARTHEST = 600.0  # exp(-600) and its reciprocal, times any number of rows, are numbers in float64
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class _Terms:
     largest : Tensor (T, 1, R)
         The largest log-risk of each model's rows.
     x : Tensor (T, n, R)
-        Log-risks minus the largest.
+        Log-risks minus the largest, -600 at least.
     risk : Tensor (T * n, R)
         weight * exp(x).
     denominator : Tensor (D, R)
@@ -180,7 +181,7 @@ class _Terms:
         x = eta.double().view(models, -1, n).transpose(1, 2)
         weight = target.weight[..., None]
         self.largest = torch.where(weight > 0, x, -torch.inf).amax(1, keepdim=True).nan_to_num(neginf=0.0)
-        self.x = (x - self.largest).clamp_(max=0.0)  # only rows of weight 0 can be above the largest
+        self.x = (x - self.largest).clamp_(-FARTHEST, 0.0)  # only rows of weight 0 can be above the largest
         self.risk = (weight * self.x.exp()).reshape(models * n, -1)
         self.denominator = target.risk_sums(self.risk)[target.term_bin]
         if target.fraction is not None:
@@ -253,7 +254,8 @@ class Cox(Head[CoxTarget]):
     With the risk sum S and the death sum D of an event time with m deaths of mean weight w, its term is
     ``sum_d w_d eta_d - w * sum_{l<m} log(S - (l/m) D)`` (Efron), or with 0 in place of l/m (Breslow). The loss is
     the negative sum over strata and event times, divided by the summed weight of the events. Sums are made in
-    float64 after subtracting the largest eta, which is exact while log-risks differ by less than about 700.
+    float64 after subtracting the largest eta, which is exact while log-risks differ by less than 600; one that is
+    farther below the largest counts as 600 below it, so that the loss and its gradient stay finite.
 
     A minibatch has the risk sets of its own rows, so its loss is not comparable with that of a whole data set.
     """

@@ -231,6 +231,19 @@ def test_a_row_that_has_not_entered_drowns_nobody(ties, dtype):
         np.testing.assert_allclose(a, b, rtol=1e-6 if dtype is torch.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("options", LOG_ROWS)
+@pytest.mark.parametrize("ties", TIES)
+def test_log_risks_too_far_apart_for_float64_leave_the_loss_finite(ties, options):
+    outcome, head = some(60, options), Cox(ties)
+    eta = np.random.default_rng(0).choice([-2000.0, 0.0, 2000.0], 60)
+    target = head.prepare(outcome)
+    loss, gradient = loss_and_gradient(head, eta, target)
+    null, _ = loss_and_gradient(head, np.zeros(60), target)
+    assert 0.3 * null < loss < np.inf
+    assert np.isfinite(gradient).all()
+    assert head.contributions(torch.from_numpy(eta)[None, :, None], target).isfinite().all()
+
+
 @pytest.mark.parametrize("ties", TIES)
 def test_without_events_loss_and_gradient_are_exactly_0(ties):
     head, outcome = Cox(ties), some(20)
