@@ -5,7 +5,6 @@ from nets.cases import CASES, P
 from survlspin.errors import InputError
 from survlspin.heads import Cox
 from survlspin.nets import LLSPIN, LSPIN, Dense
-from survlspin.nets.base import join
 from survlspin.testing import check_net
 from survlspin.train.fit import seeded
 
@@ -31,12 +30,12 @@ def test_contract(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_joined_nets_are_each_what_they_were(name):
+def test_nets_put_into_one_are_each_what_they_were(name):
     parts = [made(name, models, seed=models) for models in (1, 2)]
     for net in parts:
         net.train()(rows(seed=net.models))  # norms of their own
     eta = torch.cat([net.eval()(rows())[0] for net in parts])
-    joined = join(parts)
+    joined = made(name).put(parts)
     assert joined.models == 3
     torch.testing.assert_close(joined(rows())[0], eta, rtol=1e-12, atol=1e-14)
 
