@@ -23,6 +23,8 @@ from ..train import Data, History, Settings, fit, predict
 from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
+BATCH = (32, 256)  # rows per step of batch_size="auto"
+
 PARAMETERS = """
     hidden : tuple of int
         Hidden widths of the prediction net.
@@ -32,8 +34,9 @@ PARAMETERS = """
         Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
     lr : float
         Learning rate.
-    batch_size : int, optional
-        Rows per step; None: full batch.
+    batch_size : "auto", int or None
+        Rows per step, at most; None: all (full batch). "auto": 256, or on small data an eighth of the training rows,
+        but 32 or more.
     optimizer : {"adamw", "adam", "sgd"}
     weight_decay : float
         Pull of the weights towards 0; with "adamw" decoupled from the gradient.
@@ -153,7 +156,7 @@ class CoxNet(CoxBaseline, ABC):
     ties: str = "efron"
     epochs: int | None = None
     lr: float = 3e-3
-    batch_size: int | None = 256
+    batch_size: int | str | None = "auto"
     optimizer: str = "adamw"
     weight_decay: float = 0.1
     patience: int = 3
@@ -233,8 +236,11 @@ class CoxNet(CoxBaseline, ABC):
             check = outcome_of(Xv, yv)
             check_enough_events(check, force=True)
             valid, valid_rows = Data(self._x(design, Xv), head.prepare(check).to(device)), np.arange(len(check))
-        names = ("epochs", "batch_size", "lr", "optimizer", "weight_decay", "patience")
-        settings = Settings(**{name: getattr(self, name) for name in names})
+        names = ("epochs", "lr", "optimizer", "weight_decay", "patience")
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(len(rows) // 8, *BATCH))
+        settings = Settings(batch_size=batch_size, **{name: getattr(self, name) for name in names})
         return Problem(head, design, data, rows, valid, valid_rows, outcome, seeds, settings, self.verbose)
 
     def _check(self) -> None:
@@ -242,7 +248,7 @@ class CoxNet(CoxBaseline, ABC):
         rules = {
             "members": (self.members >= 1, "a whole number from 1"),
             "epochs": (self.epochs is None or self.epochs >= 1, "None or a whole number from 1"),
-            "batch_size": (self.batch_size is None or self.batch_size >= 1, "None or a whole number from 1"),
+            "batch_size": (self.batch_size in ("auto", None) or self.batch_size >= 1, '"auto", None or a number from 1'),
             "lr": (self.lr > 0, "a positive number"),
             "weight_decay": (self.weight_decay >= 0, "a number >= 0"),
             "patience": (self.patience >= 1, "a whole number from 1"),
