@@ -34,6 +34,7 @@ def check_head(head: Head, outcome: Outcome, seed: int = 0) -> None:
     Examples
     --------
     >>> from survlspin.heads import Cox
+    >>> from survlspin.testing import check_head, cohort
     >>> check_head(Cox(ties="breslow"), cohort())
     """
     rng = np.random.default_rng(seed)
