@@ -66,7 +66,7 @@ def _stirred(net: Net, rng) -> Net:
     """Give every parameter a random value, so that no part of the net is idle."""
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += torch.from_numpy(0.6 * rng.normal(size=parameter.shape))
+            parameter.add_(torch.from_numpy(0.6 * rng.normal(size=parameter.shape)))
     return net
 
 
