@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .gated import GatedCox
 
 SHRINK = 0.3  # of the dense fit's last gate layer: open, saturated gates would not feel the penalty
-LARGEST = 4.0  # first guess of the largest lambda, in units of the loss that the dense fit saves
-SPAN = 200.0  # largest lambda over smallest
+LARGEST = 2.0  # first guess of the largest lambda, in units of the loss that the dense fit saves
+SPAN = 100.0  # largest lambda over smallest
 SPARSE = 1 / 3  # share of the grid, at its sparse end, that is fitted from the start
 GIVEN_AWAY = 0.05  # of the validation loss that the best point saves, at most, for sparser sets
 WARM_STEPS, COLD_STEPS = 400, 800  # at most, for clones of the dense fit and for fits from the start

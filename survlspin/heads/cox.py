@@ -136,7 +136,10 @@ class CoxTarget(Target):
             level = level.view(models, -1, 2, r).sum(2)
             levels.append(level)
         tree = torch.cat([torch.zeros_like(level), *levels[::-1]], 1).reshape(-1, r)
-        return torch.stack([tree[node] for node in self.node.T]).sum(0)
+        total = torch.zeros_like(tree[self.node[:, 0]])
+        for node in self.node.T:
+            total += tree[node]
+        return total
 
     def take(self, index: Tensor, valid: Tensor | None = None) -> CoxTarget:
         first = None if self.first is None else gather(self.first, index)

@@ -12,7 +12,7 @@ from ..nets import Net
 from .rows import Rows
 from .step import Data
 
-CHUNK = 400_000  # rows times models of one pass
+CHUNK = 100_000  # rows times models of one pass
 
 
 def blocks(n: int, models: int) -> list[slice]:

@@ -112,7 +112,7 @@ def fit(
         Buffer(best).value.copy_(_train(stack, valid, check, history, part.numpy(), progress))
         restore_norms(best, train, own_rows)
         trained.append(best)
-    net.put(trained)
+    net.put(trained).eval()
     return history
 
 
@@ -122,19 +122,22 @@ def _train(
     """Run the epochs of one stack; return the weights (b, P) to keep, and write what happened to its `models`."""
     best, waited = stack.average.value.clone(), torch.zeros_like(stack.batches)
     epochs, interval = stack.settings.epochs_of(stack.batches), torch.ceil(STEPS_PER_EVALUATION / stack.batches).long()
+    patience = stack.settings.patience
     for epoch in range(1, int(epochs.max()) + 1):
-        stack.epoch()
         ids = stack.id
-        due = (epoch % interval[ids] == 0) | (epoch == epochs[ids])
-        if valid is None or rows is None:
-            best[ids[due]] = stack.average.value[due]
-            history.best_epoch[models[ids[due].numpy()]] = epoch
-        elif bool(due.any()):
-            better, clearly = _judge(stack, valid, rows, due.numpy(), epoch, history, models)
-            best[ids[better]] = stack.average.value[better]
-            waited[ids] = torch.where(clearly, 0, waited[ids] + due)
+        for ended in stack.epoch():
+            due = ended & ((epoch % interval[ids] == 0) | (epoch == epochs[ids])) & (waited[ids] < patience)
+            if valid is None or rows is None:
+                best[ids[due]] = stack.average.value[due]
+                history.best_epoch[models[ids[due].numpy()]] = epoch
+            elif bool(due.any()):
+                better, clearly = _judge(stack, valid, rows, due.numpy(), epoch, history, models)
+                best[ids[better]] = stack.average.value[better]
+                waited[ids] = torch.where(clearly, 0, waited[ids] + due)
+            if bool((waited[ids] >= patience).all()):
+                break
         history.skipped[models[ids.numpy()]] = stack.skipped.numpy()
-        stay = (waited[ids] < stack.settings.patience) & (epoch < epochs[ids])
+        stay = (waited[ids] < patience) & (epoch < epochs[ids])
         if progress is not None:
             progress(epoch, int(epochs.max()), int(stay.sum()))
         if not bool(stay.any()):
@@ -156,7 +159,7 @@ def _judge(
     line[ids[due]] = value[due]
     history.trace.append((epoch, line))
     better = due & (value < before)
-    clearly = better & ~(before - value < TOLERANCE * np.abs(value))
+    clearly = better & (value + TOLERANCE * np.abs(value) <= before)
     history.objective[ids[better]], history.nll[ids[better]] = value[better], nll[better]
     history.best_epoch[ids[better]] = epoch
     return torch.from_numpy(better), torch.from_numpy(clearly)

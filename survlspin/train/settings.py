@@ -25,8 +25,8 @@ class Settings:
     optimizer : {"adam", "adamw", "sgd"}
     weight_decay : float
     patience : int
-        Evaluations (one per epoch, but at most one per 20 steps) without a better validation objective after which
-        a model stops.
+        Evaluations without a better validation objective after which a model stops. There is one per epoch, but at
+        most one per 20 steps, and one per 400 steps of a longer epoch.
     average : float
         The weights that are evaluated and kept are an exponential moving average with this decay; 0: no average.
     """

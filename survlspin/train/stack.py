@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from .rows import Rows
 from .settings import Settings
 from .step import Batch, Data, step
 
+STEPS_PER_PART = 400  # longer epochs are evaluated in parts
 WARM_UP = 10  # steps over which the moving average forgets where it began
 
 
@@ -76,29 +77,38 @@ class Stack:
         steps, width = int(self.batches.max()), int(((self.size + self.batches - 1) // self.batches).max())
         self.places = []
         self.valid = torch.zeros(len(self.size), steps * width, dtype=torch.bool)
-        for valid, n, b in zip(self.valid, self.size.tolist(), self.batches.tolist(), strict=True):
+        self.ends = torch.zeros(len(self.size), steps, dtype=torch.bool)
+        for valid, ends, n, b in zip(self.valid, self.ends, self.size.tolist(), self.batches.tolist(), strict=True):
             sizes = torch.tensor([len(part) for part in torch.arange(n).tensor_split(b)])
             batch = torch.repeat_interleave(sizes)
             place = batch * width + torch.arange(n) - (sizes.cumsum(0) - sizes)[batch]
             valid[place] = True
             self.places.append(place)
+            ends[[int(part[-1]) for part in torch.arange(b).tensor_split(max(round(b / STEPS_PER_PART), 1))]] = True
         self.valid = self.valid.view(len(self.size), steps, width)
 
-    def epoch(self) -> None:
-        """Pass once over every model's rows; a model whose rows are used up rests until the others are done."""
-        self.net.train()
+    def epoch(self) -> Iterator[Tensor]:
+        """Pass once over every model's rows; yield which models (B,) have come to the end of a part of their epoch.
+
+        A model whose rows are used up rests until the others are done.
+        """
         if int(self.batches.max()) == 1:
             self._step(self._full_batch())
+            yield self.ends[:, 0]
             return
         index = torch.zeros(self.valid.shape[0], self.valid[0].numel(), dtype=torch.long)
         shared = self.net.models // len(self.rows.size)
         for i, (place, generator) in enumerate(zip(self.places, self.generators, strict=True)):
-            index[i, place] = self.rows.index[i // shared, torch.randperm(len(place), generator=generator)]
+            n = len(place)  # rows that are one batch keep their order, as they do alone
+            order = torch.randperm(n, generator=generator) if self.batches[i] > 1 else torch.arange(n)
+            index[i, place] = self.rows.index[i // shared, order]
         index, device = index.view(self.valid.shape), self.data.x.device
         for i in range(index.shape[1]):
             valid = self.valid[:, i]
             noise = self._noise(valid.sum(1), valid.shape[1])
             self._step(self.data.take(index[:, i].to(device), valid.to(device), noise), valid.any(1))
+            if bool(self.ends[:, i].any()):
+                yield self.ends[:, i]
 
     def _full_batch(self) -> Batch:
         """Return all rows, models that share them sharing one target, with new noise."""
@@ -118,6 +128,7 @@ class Stack:
         return noise.to(value.device)
 
     def _step(self, batch: Batch, asked: Tensor | bool = True) -> None:
+        self.net.train()
         moved = step(self.net, self.head, batch, self.lam, self.buffer, self.optimizer, self.lr).cpu()
         self.skipped += asked & ~moved
         self.taken += moved

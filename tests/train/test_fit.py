@@ -91,7 +91,6 @@ def test_a_stack_of_8_is_each_alone(name, settings):
         require_equal(stack, trained(name, settings, [b]), [b])
 
 
-@pytest.mark.xfail(reason="a full batch draws an order where its model is in a stack, and none where it is alone")
 def test_a_model_of_one_batch_is_itself_beside_models_of_two():
     settings = replace(BATCHES, batch_size=64)  # 40 rows are one batch, 75 are two
     stack = trained("LSPIN", settings)
@@ -188,7 +187,6 @@ def test_the_best_weights_are_those_returned(name, split, monkeypatch):
     assert (history.best_epoch < BATCHES.epochs).any()
 
 
-@pytest.mark.xfail(reason="fit leaves the net in training mode")
 def test_a_trained_net_is_in_evaluation_mode():
     assert not trained("Dense norm", replace(FULL, epochs=1))[0].training
 
