@@ -87,7 +87,7 @@ Category = _option("--category", "A column of numbers that are codes; may be rep
 Number = _option("--number", "A column of numbers with leading zeros; may be repeated.", Names, COLUMNS)
 Zero = _option("--zero-time", "Times of 0: keep, set to half a unit, drop the row, or refuse.", ZeroTime, COLUMNS)
 Folds = _option("--folds", "Folds; by default 5, or 10 from 10,000 rows on.", int | None, HOW, min=2)
-Repeats = _option("--repeats", "Repetitions of cross-validation.", int | None, HOW, min=1)
+Repeats = _option("--repeats", "Repetitions of cross-validation; by default 1.", int | None, HOW, min=1)
 Members = _option("--members", "Nets in each ensemble.", int, HOW, min=1)
 Context = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, HOW)
 Skip = _option("--skip", "A model to leave out: lspin, deepsurv, cox, lasso, forest; may be repeated.", Names, HOW)

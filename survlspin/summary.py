@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from survlspin._messages import listed
@@ -52,13 +53,14 @@ def closing(report: dict[str, Any]) -> str:
         f"{patients['n_sets']:,} different sets. Its C on these same rows would flatter it and is not reported.",
         f"{patients['note']} Associations, not causes.",
     ]
+    names = [Path(name).name for name in report["files"]]
     parts = [
         _models(report),
         _differences(report),
         _counts(report),
         _wrapped(lines) + "\n\n" + _columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
         _wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
-        _wrapped([f"Took {_duration(report['seconds'])}. Wrote:", *(f"  {name}" for name in report["files"])]),
+        _wrapped([f"Took {_duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -80,18 +82,22 @@ def verdict(report: dict[str, Any]) -> list[str]:
             clear = [row["other"] for row in rows if row["difference_low"] is not None and row["difference_low"] > 0]
             sure = f"clearly (interval without 0) above {listed(clear)}" if clear else "clearly above none of them"
             lines.append(f"No other model has a higher C than {ours} ({c[ours]:.3f}); it is {sure}.")
-    return [*lines, *_beside_lasso(report["at_counts"])]
+    return [*lines, *_beside_lasso(report)]
 
 
-def _beside_lasso(rows: list[dict[str, Any]]) -> list[str]:
+def _beside_lasso(report: dict[str, Any]) -> list[str]:
     """Return who has the higher C at each count, LLSPIN or Cox-LASSO."""
-    c = {(row["model"], row["count"]): row["C"] for row in rows if row["C"] is not None}
+    c = {(row["model"], row["count"]): row["C"] for row in report["at_counts"]}
     lines = []
-    for k in sorted({count for _, count in c}):
-        ours, lasso = c.get(("LLSPIN", k)), c.get(("Cox-LASSO", k))
-        if ours is not None and lasso is not None:
-            order = "ahead of" if ours > lasso else "behind" if ours < lasso else "level with"
-            lines.append(f"With at most {k} factors LLSPIN is {order} Cox-LASSO: C {ours:.3f} against {lasso:.3f}.")
+    for row in report["differences_at_counts"]:
+        k, difference = row["count"], row["difference"]
+        if row["other"] == "Cox-LASSO" and difference is not None:
+            order = "ahead of" if difference > 0 else "behind" if difference < 0 else "level with"
+            sure = SURE if row["difference_low"] > 0 or row["difference_high"] < 0 else UNSURE
+            lines.append(
+                f"With at most {k} factors LLSPIN is {order} Cox-LASSO: C {c['LLSPIN', k]:.3f} against "
+                f"{c['Cox-LASSO', k]:.3f} (difference {difference:+.3f}; {sure})."
+            )
     return lines
 
 

@@ -16,8 +16,8 @@ from survlspin.summary import closing, opening, verdict
 
 COLUMNS = ["--time", "months", "--event", "died"]
 FILES = {
-    "table.csv", "folds.csv", "curve.csv", "curve.png", "curve.svg", "differences.csv", "at_counts.csv", "factors.csv",
-    "factors.parquet", "sets.csv", "sets.png", "sets.svg",
+    "table.csv", "folds.csv", "curve.csv", "curve.png", "curve.svg", "differences.csv", "at_counts.csv",
+    "differences_at_counts.csv", "factors.csv",    "factors.parquet", "sets.csv", "sets.png", "sets.svg",
 }  # fmt: skip
 
 
@@ -94,6 +94,10 @@ def test_differences_are_ours_minus_the_other(finished):
     for row in report["differences"]:
         assert row["difference"] == pytest.approx(c[row["model"]] - c[row["other"]], abs=1e-9)
         assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    at = {(row["model"], row["count"]): row["C"] for row in report["at_counts"]}
+    assert [row["count"] for row in report["differences_at_counts"]] == [2]
+    for row in report["differences_at_counts"]:
+        assert row["difference"] == pytest.approx(at["LLSPIN", 2] - at[row["other"], 2], abs=1e-9)
     written = pd.read_csv(folder / "results" / "größe" / "differences.csv")
     assert written["difference"].tolist() == pytest.approx([row["difference"] for row in report["differences"]])
 
@@ -113,7 +117,7 @@ def test_the_text_holds_what_the_json_holds(finished):
     for row in report["models"]:
         assert f"{row['C']:.3f}" in text
     for name in report["files"]:
-        assert name in text
+        assert Path(name).name in text
     assert report["C_definition"].split(";")[0] in text
     assert f"Took {report['seconds']:.0f} s" in text
     assert max(map(len, text.splitlines())) <= 110
@@ -122,14 +126,16 @@ def test_the_text_holds_what_the_json_holds(finished):
 def test_the_verdict_names_who_is_better(finished):
     report = dict(finished[0])
     row = {"model": "LLSPIN", "other": "Forest", "difference": -0.02, "difference_low": -0.03, "difference_high": -0.01}
-    worse = verdict({**report, "differences": [row], "at_counts": []})
-    assert len(worse) == 1
-    assert worse[0].startswith("Forest ranked patients better than LLSPIN")
-    assert "leaves out 0" in worse[0]
-    row = {**row, "difference": 0.02, "difference_low": 0.01, "difference_high": 0.03}
-    assert "above Forest" in verdict({**report, "differences": [row], "at_counts": []})[0]
-    counts = [{"count": 2, "model": "LLSPIN", "C": 0.6}, {"count": 2, "model": "Cox-LASSO", "C": 0.7}]
-    assert "behind Cox-LASSO" in verdict({**report, "differences": [], "at_counts": counts})[0]
+    report |= {"differences": [row], "differences_at_counts": []}
+    [worse] = verdict(report)
+    assert worse.startswith("Forest ranked patients better than LLSPIN")
+    assert "leaves out 0" in worse
+    better = {**row, "difference": 0.02, "difference_low": 0.01, "difference_high": 0.03}
+    assert "above Forest" in verdict({**report, "differences": [better]})[0]
+    sparse = {**row, "other": "Cox-LASSO", "count": 2}
+    c = [{"count": 2, "model": name, "C": value} for name, value in (("LLSPIN", 0.6), ("Cox-LASSO", 0.62))]
+    [line] = verdict({**report, "differences": [], "at_counts": c, "differences_at_counts": [sparse]})
+    assert "2 factors LLSPIN is behind Cox-LASSO: C 0.600 against 0.620 (difference -0.020" in line
 
 
 @pytest.mark.parametrize(
