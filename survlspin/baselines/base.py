@@ -96,7 +96,8 @@ class CoxBaseline(SurvivalBaseline):
 
         A model fitted with strata needs each row's: `stratum` (n,).
         """
-        curves = self.baseline_.survival(self.predict(X), self.unique_times_, stratum)
+        risk = self.predict(X)
+        curves = self.baseline_.survival(risk, self.unique_times_, stratum)
         return curves if return_array else step_functions(self.unique_times_, curves)
 
 

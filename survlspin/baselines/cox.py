@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from ..errors import InputError, InputWarning
 from ..heads import Cox
@@ -190,6 +191,7 @@ class CoxLasso(CoxBaseline):
 
     def selected(self, X) -> pd.DataFrame:
         """Return the factors with a coefficient, bool (n, G): the same for every row."""
+        check_is_fitted(self, "coef_")
         used = self._by_factor(self.coef_.to_numpy()[:, None]).T
         index = self.design_.index(X)
         return pd.DataFrame(np.repeat(used, len(index), axis=0), index=index, columns=list(self.design_.factors))

@@ -84,7 +84,7 @@ class PycoxDeepSurv(CoxBaseline):
         """Return the log-risk of each row (n,)."""
         x = torch.from_numpy(self._columns(X).astype(np.float32))
         with torch.inference_mode():
-            return self.net_(x)[:, 0].numpy()
+            return self.net_(x)[:, 0].double().numpy()
 
     def _train(self, train: tuple, valid: tuple) -> torch.nn.Module:
         from .._pycox import CoxPH, tt

@@ -210,7 +210,8 @@ class CoxNet(CoxBaseline, ABC):
 
         A model fitted with strata needs each row's: `stratum` (n,).
         """
-        hazards = self.baseline_.cumulative_hazard(self.predict(X), self.unique_times_, stratum)
+        risk = self.predict(X)
+        hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
         return hazards if return_array else step_functions(self.unique_times_, hazards)
 
     def _maker(self, problem: Problem) -> Callable[[int], Net]:
