@@ -18,14 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import InputError, InputWarning
 from ..heads import Cox
 from ..outcome import Outcome, check_enough_events
-from .base import CoxBaseline, outcome_of, split_validation
+from ..survival import CoxModel, outcome_of, split_validation
 
 __all__ = ["CoxLasso", "LassoPath", "LifelinesCoxPH"]
 
 RIDGE = 1e-3  # the penalizer that is tried where the plain likelihood has no maximum
 
 
-class LifelinesCoxPH(CoxBaseline):
+class LifelinesCoxPH(CoxModel):
     """Cox regression by lifelines (Efron's ties), on the same design columns as the nets.
 
     Where the likelihood has no finite maximum (columns that determine each other, a column that separates the patients
@@ -112,7 +112,7 @@ def _fit_lifelines(table: pd.DataFrame, columns: dict[str, str], penalizer: floa
             return model
 
 
-class CoxLasso(CoxBaseline):
+class CoxLasso(CoxModel):
     """The LASSO for Cox regression by scikit-survival, with its path over the penalty.
 
     Columns are scaled to variance 1 for the penalty, as glmnet does, and ties are Breslow's while fitting. Validation

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from .base import CoxBaseline, outcome_of, split_validation
+from ..survival import CoxModel, outcome_of, split_validation
 
 __all__ = ["PycoxDeepSurv"]
 
 
-class PycoxDeepSurv(CoxBaseline):
+class PycoxDeepSurv(CoxModel):
     """pycox's CoxPH on its MLPVanilla, with pycox's loss and training loop, stopped early on validation rows.
 
     Parameters

@@ -8,12 +8,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import InputError
-from .base import SurvivalBaseline
+from ..survival import SurvivalEstimator
 
 __all__ = ["Encoded", "adapt"]
 
 
-class Encoded(SurvivalBaseline):
+class Encoded(SurvivalEstimator):
     """An estimator of scikit-survival, or in its manner, behind the encoding of this package.
 
     Parameters

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from .base import SurvivalBaseline, step_functions
+from ..survival import SurvivalEstimator, step_functions
 
 __all__ = ["Forest"]
 
 
-class Forest(SurvivalBaseline):
+class Forest(SurvivalEstimator):
     """scikit-survival's random survival forest, with leaves of 15 patients, which rank registry data better than 3.
 
     Parameters
@@ -75,4 +75,4 @@ class Forest(SurvivalBaseline):
         if self.low_memory:
             raise InputError("SL-465", "a forest with low_memory=True keeps no curves.", "Fit with low_memory=False.")
         curves = self.model_.predict_survival_function(x, return_array=True)
-        return curves if return_array else step_functions(self.unique_times_, curves)
+        return curves if return_array else step_functions(self.unique_times_, curves, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..design import Design
 from ..errors import InputError
 from ..factors import Explanation, FactorTable
 from ..train import predict
-from .net import CoxNet
+from .net import WIDTHS, CoxNet, are_widths, is_whole
 from .path import Path, fit_path
 
 BLOCK = 20_000  # patients explained at a time
@@ -48,6 +49,7 @@ class GatedCox(CoxNet):
     context: list[str] | None = None
 
     def fit(self, X, y, validation_data=None):
+        vars(self).pop("path_", None)  # of an earlier fit
         if not isinstance(self.lam, str):
             return super().fit(X, y, validation_data)
         if self.lam != "auto":
@@ -73,20 +75,28 @@ class GatedCox(CoxNet):
         Path
             Densest point first.
         """
+        if not is_whole(points, 2):
+            raise InputError("SL-408", f"points={points!r}.", "Give a whole number from 2.")
         problem = self._problem(X, y, validation_data)
         return fit_path(self, problem, self._maker(problem), points)
+
+    def _rules(self) -> dict[str, tuple[bool, str]]:
+        return super()._rules() | {"gate_hidden": (are_widths(self.gate_hidden), WIDTHS)}
 
     def _lam(self) -> dict[str, float]:
         lam = self.lam if isinstance(self.lam, dict) else {"gates": self.lam}
         if unknown := [name for name in lam if name != "gates"]:
             raise InputError("SL-407", f"lam names {unknown[0]!r}.", 'The penalty of this model is "gates".')
-        if not isinstance(lam.get("gates"), (int, float)):
+        if not isinstance(lam.get("gates"), Real):
             raise InputError("SL-406", f"lam={self.lam!r}.", 'Give "auto" or a number >= 0.')
         return lam
 
     def _gating(self, design: Design) -> dict:
         """Return what the design and the settings say of the gates."""
         context = () if self.context is None else design.column_index(self.context)
+        if self.context is not None and not len(context):
+            found = f"context={self.context!r} has no variable that varies, so the gates would see none."
+            raise InputError("SL-411", found, "Name one that varies; None shows them all.")
         return {"gate_hidden": self.gate_hidden, "sigma": self.sigma, "group": design.group, "context": context}
 
     def gates(self, X) -> pd.DataFrame:

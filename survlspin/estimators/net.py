@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -13,16 +15,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..baselines.base import CoxBaseline, outcome_of, step_functions
 from ..design import Design, check_leaks
-from ..errors import InputError
+from ..errors import InputError, InputWarning
 from ..heads import Cox
 from ..nets import Net
 from ..outcome import Outcome, check_enough_events
+from ..survival import CoxModel, outcome_of, step_functions
 from ..train import Data, History, Settings, fit, predict
 from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
+WIDTHS = "a tuple of whole numbers from 1"
 BATCH = (32, 256)  # rows per step of batch_size="auto"
 
 PARAMETERS = """
@@ -147,7 +150,7 @@ class Problem:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CoxNet(CoxBaseline, ABC):
+class CoxNet(CoxModel, ABC):
     """A Cox model of the log-risk by a net; its parameters are `PARAMETERS`."""
 
     uses: ClassVar = frozenset({"entry", "weight", "stratum"})
@@ -212,7 +215,7 @@ class CoxNet(CoxBaseline, ABC):
         """
         risk = self.predict(X)
         hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
-        return hazards if return_array else step_functions(self.unique_times_, hazards)
+        return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
 
     def _maker(self, problem: Problem) -> Callable[[int], Net]:
         return lambda models: self._net(problem.design, problem.head, models)
@@ -226,6 +229,10 @@ class CoxNet(CoxBaseline, ABC):
         check_leaks(X, outcome)
         settings = {"standardize": self.standardize, "groups": self.groups, "force": self.force}
         design = Design.fit(X, weight=outcome.weight, **settings)
+        if len(design.columns) > len(outcome):
+            found = f"{len(design.columns)} columns for {len(outcome)} rows."
+            remedy = "Many fits are equally good on these rows; penalties and early stopping choose among them."
+            warnings.warn(InputWarning("SL-220", found, remedy), stacklevel=3)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         split, *seeds = np.random.SeedSequence(seed).generate_state(self.members + 1).tolist()
         data = Data(self._x(design, X), head.prepare(outcome).to(device))
@@ -246,38 +253,55 @@ class CoxNet(CoxBaseline, ABC):
 
     def _check(self) -> None:
         """Refuse settings that cannot be used."""
-        rules = {
-            "members": (self.members >= 1, "a whole number from 1"),
-            "epochs": (self.epochs is None or self.epochs >= 1, "None or a whole number from 1"),
-            "batch_size": (self.batch_size in ("auto", None) or self.batch_size >= 1, '"auto", None or a number from 1'),
-            "lr": (self.lr > 0, "a positive number"),
-            "weight_decay": (self.weight_decay >= 0, "a number >= 0"),
-            "patience": (self.patience >= 1, "a whole number from 1"),
-            "validation_fraction": (0 <= self.validation_fraction < 1, "a share in [0, 1)"),
-            "hidden": (all(width >= 1 for width in self.hidden), "widths from 1"),
-        }
-        for name, (good, remedy) in rules.items():
+        for name, (good, remedy) in self._rules().items():
             if not good:
                 raise InputError("SL-408", f"{name}={getattr(self, name)!r}.", f"Give {remedy}.")
-        if str(self.device).startswith("cuda") and not torch.cuda.is_available():
+        try:
+            absent = torch.device(self.device or "cpu").type == "cuda" and not torch.cuda.is_available()
+        except RuntimeError as error:
+            raise InputError("SL-409", f"there is no device {self.device!r}.", 'Give "cpu" or "cuda".') from error
+        if absent:
             raise InputError("SL-409", f"device={self.device!r}, but there is no CUDA device.", "Leave device out.")
 
+    def _rules(self) -> dict[str, tuple[bool, str]]:
+        """Return for settings whether each can be used, and what can."""
+        batch_size = self.batch_size
+        return {
+            "members": (is_whole(self.members), "a whole number from 1"),
+            "epochs": (self.epochs is None or is_whole(self.epochs), "None or a whole number from 1"),
+            "batch_size": (
+                batch_size in ("auto", None) or is_whole(batch_size),
+                '"auto", None or a whole number from 1',
+            ),
+            "lr": (_is_number(self.lr) and self.lr > 0, "a positive number"),
+            "weight_decay": (_is_number(self.weight_decay), "a number >= 0"),
+            "patience": (is_whole(self.patience), "a whole number from 1"),
+            "validation_fraction": (
+                _is_number(self.validation_fraction) and self.validation_fraction < 1,
+                "a share in [0, 1)",
+            ),
+            "hidden": (are_widths(self.hidden), WIDTHS),
+        }
+
     def _split(self, outcome: Outcome, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that train and those that validate, stratified by event."""
+        """Return the rows that train and those that validate, stratified by event; each have an event, or all train."""
+        happened = outcome.event != 0
+        if outcome.weight is not None:
+            happened = happened & (outcome.weight > 0)
+        if self.validation_fraction == 0 or happened.sum() < 2:
+            return np.arange(len(outcome)), np.arange(0)
         rng, kept, held = np.random.default_rng(seed), [], []
         for code in (0, 1):
-            rows = rng.permutation(np.flatnonzero((outcome.event != 0) == code))
+            rows = rng.permutation(np.flatnonzero(happened == code))
             n = round(self.validation_fraction * len(rows))
+            n = min(max(n, 1), len(rows) - 1) if code == 1 else n
             held.append(rows[:n])
             kept.append(rows[n:])
         return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
 
     def _adopt(self, problem: Problem, net: Net, history: History, lam: dict[str, float]):
         """Take on trained members; make the baseline hazard of their average on all rows of `fit`."""
-        design = self.design_ = problem.design
-        self.n_features_in_ = design.n_features_in_
-        if design.feature_names_in_ is not None:
-            self.feature_names_in_ = np.asarray(design.feature_names_in_, dtype=object)
+        self._adopt_design(problem.design)
         center = problem.centers(net)
         self.net_, self.center_, self.history_, self.lam_ = net, center.cpu().numpy(), history, lam
         eta = problem.risks(net, center, problem.data.x)[0].cpu()
@@ -287,3 +311,17 @@ class CoxNet(CoxBaseline, ABC):
 
     def _x(self, design: Design, X) -> Tensor:
         return torch.from_numpy(design.transform(X)).to(self.device or "cpu")
+
+
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether `value` is a whole number from `least`."""
+    return isinstance(value, Integral) and value >= least
+
+
+def are_widths(value: object) -> bool:
+    """Return whether `value` is a sequence of whole numbers from 1."""
+    return isinstance(value, Sequence) and all(map(is_whole, value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and 0 <= value < np.inf

@@ -117,9 +117,9 @@ def _path(estimator: GatedCox, problem: Problem, net: Net, lam: np.ndarray) -> P
     """Describe the points between the last that leaves every gate open and the first that leaves none."""
     members = len(problem.seeds)
     opened = [_open(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
-    full = [i for i, o in enumerate(opened) if bool(o.all())]
-    empty = [i for i, o in enumerate(opened) if not bool(o.any())]
-    keep = range(full[-1] if full else 0, empty[0] + 1 if empty else len(lam))
+    last = next((i for i, o in enumerate(opened) if not bool(o.any())), len(lam) - 1)
+    full = [i for i, o in enumerate(opened[:last]) if bool(o.all())]
+    keep = range(full[-1] if full else 0, last + 1)
     net = net.rows([i * members + m for i in keep for m in range(members)])
     context = len(problem.design.factors) - opened[0].shape[1]
     counts = [context + opened[i].sum(1).numpy() for i in keep]

@@ -1,8 +1,9 @@
-"""What all baselines share: the encoding of X and y, curves, and the score."""
+"""What all estimators share, our own and the baselines: the encoding of X and y, curves, and the score."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ..design import Design
-from ..errors import InputError
-from ..heads import Cox
-from ..metrics.concordance import concordance_of
-from ..outcome import Outcome, check_enough_events
+from .design import Design
+from .errors import InputError
+from .heads import Cox
+from .metrics.concordance import concordance_of
+from .outcome import Outcome, check_enough_events
 
-__all__ = ["CoxBaseline", "SurvivalBaseline", "outcome_of", "split_validation", "step_functions"]
+__all__ = ["CoxModel", "StepFunction", "SurvivalEstimator", "outcome_of", "split_validation", "step_functions"]
 
 
-class SurvivalBaseline(BaseEstimator, ABC):
+class SurvivalEstimator(BaseEstimator, ABC):
     """An estimator in scikit-survival's manner for any X and y of this package.
 
     Attributes
@@ -48,11 +49,15 @@ class SurvivalBaseline(BaseEstimator, ABC):
     def _encode(self, X, y) -> tuple[np.ndarray, Outcome]:
         """Fit the design; return its columns (n, p) float64 and the outcome."""
         outcome = self._usable_outcome(X, y)
-        self.design_ = Design.fit(X, weight=outcome.weight)
-        self.n_features_in_ = self.design_.n_features_in_
-        if self.design_.feature_names_in_ is not None:
-            self.feature_names_in_ = np.asarray(self.design_.feature_names_in_, dtype=object)
+        self._adopt_design(Design.fit(X, weight=outcome.weight))
         return self._columns(X), outcome
+
+    def _adopt_design(self, design: Design) -> None:
+        """Keep the design, and say as scikit-learn does what X it was fitted on."""
+        self.design_, self.n_features_in_ = design, design.n_features_in_
+        vars(self).pop("feature_names_in_", None)  # of an earlier fit
+        if design.feature_names_in_ is not None:
+            self.feature_names_in_ = np.asarray(design.feature_names_in_, dtype=object)
 
     def _usable_outcome(self, X, y) -> Outcome:
         """Return the outcome.
@@ -78,7 +83,7 @@ class SurvivalBaseline(BaseEstimator, ABC):
         return self.design_.transform(X).astype(np.float64)
 
 
-class CoxBaseline(SurvivalBaseline):
+class CoxModel(SurvivalEstimator):
     """A model of the log-risk, with curves from the baseline hazard of its training rows.
 
     Attributes
@@ -98,15 +103,44 @@ class CoxBaseline(SurvivalBaseline):
         """
         risk = self.predict(X)
         curves = self.baseline_.survival(risk, self.unique_times_, stratum)
-        return curves if return_array else step_functions(self.unique_times_, curves)
+        return curves if return_array else step_functions(self.unique_times_, curves, 1.0)
 
 
-def step_functions(times: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Return the rows of `curves` (n, K) as scikit-survival's step functions (n,)."""
-    from sksurv.functions import StepFunction
+@dataclass(frozen=True, eq=False)
+class StepFunction:
+    """A curve that is constant between times, in the manner of scikit-survival's.
 
+    Parameters
+    ----------
+    x : array (K,)
+        Times, ascending.
+    y : array (K,)
+        The curve from each time on, until the next.
+    start : float
+        The curve before the first time.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    start: float
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The times at which the curve is known."""
+        return 0.0, float(self.x[-1])
+
+    def __call__(self, times: float | np.ndarray) -> np.ndarray:
+        """Return the curve at `times`; one beyond the last raises SL-413."""
+        times = np.asarray(times, dtype=float)
+        if not bool(((times >= 0) & (times <= self.x[-1])).all()):
+            raise InputError("SL-413", f"a time outside 0 to {self.x[-1]:g}.", "The curve is not known there.")
+        return np.concatenate([[self.start], self.y])[np.searchsorted(self.x, times, side="right")]
+
+
+def step_functions(times: np.ndarray, curves: np.ndarray, start: float) -> np.ndarray:
+    """Return the rows of `curves` (n, K), which are at `start` before the first time, as step functions (n,)."""
     functions = np.empty(len(curves), dtype=object)
-    functions[:] = [StepFunction(times, curve) for curve in curves]
+    functions[:] = [StepFunction(times, curve, start) for curve in curves]
     return functions
 
 
