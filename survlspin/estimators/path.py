@@ -19,6 +19,8 @@ from ..train import predict
 from .net import Problem
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .gated import GatedCox
 
 SHRINK = 0.3  # of the dense fit's last gate layer: open, saturated gates would not feel the penalty
@@ -66,6 +68,25 @@ class Path:
         members = len(self._problem.seeds)
         net = self._net.rows(range(i * members, (i + 1) * members))
         return estimator._adopt(self._problem, net, None, {"gates": float(self.frame["lam"].iloc[i])})
+
+
+    def plot(self) -> Figure:
+        """Draw the number of factors used and the validation loss against lambda; the chosen lambda is marked."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        frame, chosen = self.frame, self.frame.iloc[self.chosen]
+        for style, name in (("-", "median"), ("--", "mean"), (":", "union")):
+            upper.plot(frame["lam"], frame[name], style, color="#0072B2", label=name)
+        upper.set_ylabel("Factors used")
+        upper.legend(title="over training patients", frameon=False)
+        lower.errorbar(frame["lam"], frame["validation_nll"], frame["validation_se"], color="#D55E00", fmt="o-", capsize=2)
+        lower.set(xscale="log", xlabel="lambda", ylabel="Validation loss (NLL)\nbars: SE of difference from best")
+        for ax in (upper, lower):
+            ax.axvline(chosen["lam"], color="0.5", linewidth=1)
+            ax.spines[["top", "right"]].set_visible(False)
+        return figure
 
 
 def fit_path(estimator: GatedCox, problem: Problem, make: Callable[[int], Net], points: int) -> Path:
@@ -118,7 +139,7 @@ def _path(estimator: GatedCox, problem: Problem, net: Net, lam: np.ndarray) -> P
     members = len(problem.seeds)
     opened = [_open(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
     last = next((i for i, o in enumerate(opened) if not bool(o.any())), len(lam) - 1)
-    full = [i for i, o in enumerate(opened[:last]) if bool(o.all())]
+    full = [i for i, o in enumerate(opened[: last + 1]) if bool(o.all())]
     keep = range(full[-1] if full else 0, last + 1)
     net = net.rows([i * members + m for i in keep for m in range(members)])
     context = len(problem.design.factors) - opened[0].shape[1]

@@ -92,6 +92,7 @@ class Stack:
 
         A model whose rows are used up rests until the others are done.
         """
+        self.net.train()
         if int(self.batches.max()) == 1:
             self._step(self._full_batch())
             yield self.ends[:, 0]
@@ -128,7 +129,6 @@ class Stack:
         return noise.to(value.device)
 
     def _step(self, batch: Batch, asked: Tensor | bool = True) -> None:
-        self.net.train()
         moved = step(self.net, self.head, batch, self.lam, self.buffer, self.optimizer, self.lr).cpu()
         self.skipped += asked & ~moved
         self.taken += moved
