@@ -257,7 +257,8 @@ def check_leaks(X, outcome: Outcome) -> None:
 
 def _is_event(codes: np.ndarray, event: np.ndarray) -> bool:
     as_first = event == event[0]
-    return not as_first.all() and np.array_equal(codes == codes[0], as_first)
+    alone = as_first.sum() == 1  # the first patient then differs from all others in any measurement
+    return not (alone or as_first.all()) and np.array_equal(codes == codes[0], as_first)
 
 
 def _ranked_as(cells: np.ndarray, rank: np.ndarray) -> bool:

@@ -322,6 +322,7 @@ def test_37_no_leak_where_nothing_can_be_told():
     X = patients()[["node positive", "tgrade"]].assign(same=1.0)
     check_leaks(X, Outcome.of((np.full(60, 3.0), np.ones(60))))
     check_leaks(X, Outcome.of((follow_up().time, np.zeros(60))))
+    check_leaks(patients(), Outcome.of((follow_up().time, np.arange(60) == 0)))
 
 
 @pytest.mark.parametrize(
