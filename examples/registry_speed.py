@@ -30,7 +30,7 @@ def timed(work):
     return result, perf_counter() - start
 
 
-def compare(kind: str, threads: int, lam: float, forest: bool, sizes=(TRAIN, VALID, TEST)) -> pd.DataFrame:
+def compare(kind: str, threads: int, lam: float, forest: bool, sizes=(TRAIN, VALID, TEST), points=20):
     """Return seconds and C of every model on one kind of registry."""
     train, valid, test = (slice(sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(3))
     X, y, truth = registry(sum(sizes), kind=kind, random_state=0)
@@ -43,7 +43,7 @@ def compare(kind: str, threads: int, lam: float, forest: bool, sizes=(TRAIN, VAL
     rows = [row("true log-hazard", 0.0, truth.log_hazard[test], X.shape[1])]
     model, seconds = timed(lambda: CoxLLSPIN(lam=lam, random_state=0).fit(X[train], y[train], validation))
     rows.append(row(f"Cox-LLSPIN, lam={lam}", seconds, model.predict(X[test]), model.n_selected(X[test]).median()))
-    path, seconds = timed(lambda: CoxLLSPIN(random_state=0).path(X[train], y[train], validation))
+    path, seconds = timed(lambda: CoxLLSPIN(random_state=0).path(X[train], y[train], validation, points))
     model = path.at(path.chosen)
     name = f"Cox-LLSPIN, path of {len(path)}, lam chosen"
     rows.append(row(name, seconds, model.predict(X[test]), model.n_selected(X[test]).median()))

@@ -1,0 +1,34 @@
+"""The examples run, at a small size."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_every_example_is_run_here():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"compare_on_real_patients", "registry_speed"}
+
+
+def test_compare_on_real_patients(monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "compare_on_real_patients.py"))
+    small = {
+        name: model.set_params(epochs=4) if "epochs" in model.get_params() else model
+        for name, model in example["models"](members=2).items()
+        if name in (example["REFERENCE"], "Cox-LASSO", "Cox PH")
+    }
+    monkeypatch.setitem(example["compare"].__globals__, "models", lambda members: small)
+    runs = example["compare"]("GBSG2", None, repeats=1, jobs=1, members=2, rows=200)
+    table = runs.table(example["REFERENCE"])
+    assert set(table.index) == set(small)
+    assert table["C"].between(0.3, 0.9).all()
+
+
+@pytest.mark.filterwarnings("ignore:SL-463")  # rare flags in 800 rows
+def test_registry_speed():
+    example = runpy.run_path(str(EXAMPLES / "registry_speed.py"))
+    table = example["compare"]("linear", threads=1, lam=0.01, forest=False, sizes=(800, 300, 800), points=4)
+    assert table["C"].iloc[0] == pytest.approx(table["C"].max(), abs=0.05)
+    assert (table["C"].iloc[1:] > 0.55).all()
