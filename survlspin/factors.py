@@ -335,6 +335,8 @@ def _pick(texts: list[str], which: np.ndarray) -> np.ndarray:
 
 def _value_text(values: pd.Series) -> np.ndarray:
     """Each value as text by itself: 63.0 is "63", 0.1 is "0.1", a missing value is ""."""
+    if isinstance(values.dtype, pd.SparseDtype):
+        values = values.sparse.to_dense()
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
         return pa.array(values).cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False)
     return values.astype(str).where(values.notna(), "").to_numpy(object)
