@@ -82,6 +82,7 @@ class Plan:
             "categories": [variable.name for variable in design.variables if variable.name not in numbers],
             "dropped": design.dropped,
             "notes": list(design.notes),
+            "compared": list(self.models),
             "members": self.models["LLSPIN"].members,
             "context": self.models["LLSPIN"].context,
             "protocol": self.cv.description,

@@ -13,8 +13,8 @@ __all__ = ["closing", "opening", "verdict"]
 
 OURS = ("LLSPIN", "LSPIN")
 WIDTH = 100
-SURE = "its 95 % interval leaves out 0"
-UNSURE = "its 95 % interval includes 0"
+SURE = "its 95% interval leaves out 0"
+UNSURE = "its 95% interval includes 0"
 
 
 def opening(report: dict[str, Any]) -> str:
@@ -22,7 +22,6 @@ def opening(report: dict[str, Any]) -> str:
     whose = "" if report["patients"] == report["rows"] else f" of {report['patients']:,} patients"
     variables = len(report["numbers"]) + len(report["categories"])
     context = report["context"]
-    members = f"{report['members']} nets" if report["members"] > 1 else "one net"
     lines = [
         f"survlspin {report['version']}",
         f"Read: {report['source']}: {report['rows']:,} rows{whose}, {report['events']:,} events, "
@@ -32,8 +31,8 @@ def opening(report: dict[str, Any]) -> str:
         *(f"  Left out: {name} ({why})." for name, why in report["dropped"].items()),
         *(f"  Note: {note}." for note in report["notes"]),
         f"Protocol: {report['protocol']}; {report['reason']}.",
-        f"Models: LLSPIN, LSPIN and DeepSurv are ensembles of {members} each; penalties and stopping are chosen on "
-        "validation rows, never on test rows.",
+        f"Models: {listed(report['compared'])}; nets as ensembles of {report['members']}. Validation rows choose "
+        "penalties and stop training, test rows choose nothing.",
         f"Gates see {'every variable' if context is None else 'only ' + listed(context)}.",
         *(f"Left out: {why}." for why in report["left_out"]),
     ]
@@ -46,11 +45,11 @@ def closing(report: dict[str, Any]) -> str:
     shares = [[f"{row['share']:.1%}", f"{row['n']:,}", row["set_key"]] for row in patients["sets"]]
     lines = [
         f"C: {report['C_definition']}.",
-        f"{report['interval']}.".replace("95 % interval", "95 % intervals", 1),
+        f"{report['interval']}.".replace("95% interval", "95% intervals", 1),
         "",
         f"Each patient's risk factors: LLSPIN fitted once to all {report['rows']:,} rows, lambda {patients['lam']:.3g} "
         f"chosen on validation rows among them; median {patients['factors_median']:g} factors, "
-        f"{patients['n_sets']:,} different sets. Its C on these same rows would flatter it and is not reported.",
+        f"different sets: {patients['n_sets']:,}. Its C on these same rows would flatter it and is not reported.",
         f"{patients['note']} Associations, not causes.",
     ]
     names = [Path(name).name for name in report["files"]]
@@ -71,7 +70,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
     c = {row["model"]: row["C"] for row in report["models"]}
     for ours in OURS:
         rows = [row for row in report["differences"] if row["model"] == ours and row["other"] not in OURS]
-        better = [row for row in rows if row["difference"] is not None and row["difference"] < 0]
+        better = [row for row in rows if row["difference"] is not None and round(row["difference"], 3) < 0]
         for row in sorted(better, key=lambda row: row["difference"]):
             sure = SURE if row["difference_high"] < 0 else UNSURE
             lines.append(
@@ -81,7 +80,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
         if rows and not better:
             clear = [row["other"] for row in rows if row["difference_low"] is not None and row["difference_low"] > 0]
             sure = f"clearly (interval without 0) above {listed(clear)}" if clear else "clearly above none of them"
-            lines.append(f"No other model has a higher C than {ours} ({c[ours]:.3f}); it is {sure}.")
+            lines.append(f"No other model has a higher C than {ours} ({c[ours]:.3f}, three digits); it is {sure}.")
     return [*lines, *_beside_lasso(report)]
 
 
@@ -92,7 +91,8 @@ def _beside_lasso(report: dict[str, Any]) -> list[str]:
     for row in report["differences_at_counts"]:
         k, difference = row["count"], row["difference"]
         if row["other"] == "Cox-LASSO" and difference is not None:
-            order = "ahead of" if difference > 0 else "behind" if difference < 0 else "level with"
+            rounded = round(difference, 3)
+            order = "ahead of" if rounded > 0 else "behind" if rounded < 0 else "level with"
             sure = SURE if row["difference_low"] > 0 or row["difference_high"] < 0 else UNSURE
             lines.append(
                 f"With at most {k} factors LLSPIN is {order} Cox-LASSO: C {c['LLSPIN', k]:.3f} against "
@@ -102,7 +102,7 @@ def _beside_lasso(report: dict[str, Any]) -> list[str]:
 
 
 def _models(report: dict[str, Any]) -> str:
-    head = ["", "C", "95 % interval", "factors per patient", "seconds per fit", "validation rows"]
+    head = ["", "C", "95% interval", "factors per patient", "seconds per fit", "validation rows"]
     body = [
         [
             row["model"],
@@ -122,12 +122,12 @@ def _differences(report: dict[str, Any]) -> str:
     signs = [
         [
             f"{row['model']} minus {row['other']}",
-            _number(row["difference"], 3, "+"),
-            _interval(row["difference_low"], row["difference_high"], "+"),
+            _number(row["difference"], 4, "+"),
+            _interval(row["difference_low"], row["difference_high"], 4, "+"),
         ]
         for row in report["differences"]
     ]
-    return _columns([["Paired differences in C", "", "95 % interval"], *signs], left=(0,)) if signs else ""
+    return _columns([["Paired differences in C", "", "95% interval"], *signs], left=(0,)) if signs else ""
 
 
 def _counts(report: dict[str, Any]) -> str:
@@ -146,11 +146,11 @@ def _counts(report: dict[str, Any]) -> str:
 
 
 def _number(value: float | None, digits: int = 3, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # no -0.000
 
 
-def _interval(low: float | None, high: float | None, sign: str = "") -> str:
-    return "-" if low is None or high is None else f"{low:{sign}.3f} to {high:{sign}.3f}"
+def _interval(low: float | None, high: float | None, digits: int = 3, sign: str = "") -> str:
+    return "-" if low is None or high is None else f"{_number(low, digits, sign)} to {_number(high, digits, sign)}"
 
 
 def _columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
