@@ -65,7 +65,7 @@ def no_error():
     return pytest.MonkeyPatch.context()
 
 
-def test_13_batches_without_events_are_counted():
+def test_13_batches_without_events():
     few = fitted(y=(TIME, np.arange(N) < 12), batch_size=4)
     assert few.history_.skipped[0] > 0
     assert finite(few)
@@ -102,7 +102,7 @@ def test_16_the_unit_of_time_does_not_matter(kind):
     np.testing.assert_allclose(two.unique_times_, one.unique_times_ / 365.25)
 
 
-def test_18_days_that_pass_for_months_are_warned_of_and_fitted():
+def test_18_days_given_as_months():
     table = X.assign(days=TIME * 30.4, died=EVENT)
     with pytest.warns(InputWarning, match="SL-118"):
         data = split_xy(table, time="days", event="died")
@@ -113,7 +113,7 @@ def test_18_days_that_pass_for_months_are_warned_of_and_fitted():
 
 
 @kinds
-def test_22_a_constant_column_changes_nothing_and_is_listed(kind):
+def test_22_a_constant_column(kind):
     more = X.assign(ward="A3")
     model = fitted(kind, more)
     assert model.design_.dropped == {"ward": "constant"}
@@ -131,7 +131,7 @@ def test_23_constant_in_the_training_rows_only():
 
 
 @kinds
-def test_24_25_columns_that_determine_each_other(kind):
+def test_24_25_collinear_columns(kind):
     twice = pd.get_dummies(X, columns=["grade"]).assign(months=X["age"] * 12)
     model = fitted(kind, twice)
     assert model.design_.notes == ("'months' carries the same information as 'age'",)
@@ -140,7 +140,7 @@ def test_24_25_columns_that_determine_each_other(kind):
 
 
 @kinds
-def test_27_the_scale_of_a_column_does_not_matter(kind):
+def test_27_scale_of_a_column(kind):
     huge = X.assign(age=X["age"] * 1e8)
     np.testing.assert_allclose(fitted(kind, huge).predict(huge), fitted(kind).predict(X), atol=1e-5)
 
@@ -172,7 +172,7 @@ def test_33_every_type_gives_the_same(dtypes):
 
 @pytest.mark.parametrize("separates", ["all events", "only events"])
 @kinds
-def test_36_perfect_separation_stays_finite_and_is_flagged(kind, separates):
+def test_36_perfect_separation(kind, separates):
     """Every patient with an event is marked, or every marked one has an early one: Cox regression has no maximum."""
     random = np.random.default_rng(1).random(N) < 0.5
     marked = X.assign(mark=EVENT | random if separates == "all events" else EVENT & random)
@@ -188,7 +188,7 @@ def test_36_perfect_separation_stays_finite_and_is_flagged(kind, separates):
         assert finite(fitted(kind, X.assign(mark=EVENT)), X.assign(mark=EVENT))
 
 
-def test_39_the_layout_of_the_data_does_not_matter_and_they_are_not_modified(tmp_path):
+def test_39_layout_of_the_data(tmp_path):
     plain = X[["age", "size", "nodes"]].to_numpy(dtype=float)
     np.save(tmp_path / "x.npy", plain)
     before = plain.copy()
@@ -207,7 +207,7 @@ def test_39_the_layout_of_the_data_does_not_matter_and_they_are_not_modified(tmp
 
 @pytest.mark.filterwarnings("ignore:SL-117")
 @pytest.mark.parametrize("cv", [TrainOneTestNine(3, validation=0.2), RepeatedKFold(2, 1)], ids=repr)
-def test_42_shuffled_rows_are_in_the_same_folds_and_give_the_same_model(cv):
+def test_42_shuffled_rows(cv):
     order = np.random.default_rng(0).permutation(N)
     shuffled = X.iloc[order], Y[order]
     for fold, other in zip(cv.folds(X, Y), cv.folds(*shuffled), strict=True):
