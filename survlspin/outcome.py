@@ -276,9 +276,8 @@ def _refuse(code: str, bad: np.ndarray, what: str, remedy: str) -> None:
 
 def _time(name: str, values: pd.Series) -> np.ndarray:
     time = _numbers(name, values)
-    if not np.isfinite(time).all():
-        _refuse("SL-101", np.isnan(time), f"missing {name}", "Drop these rows, or find it out.")
-        _refuse("SL-102", np.isinf(time), f"infinite {name}", "Give the time of last contact.")
+    _refuse("SL-101", np.isnan(time), f"missing {name}", "Drop these rows, or find it out.")
+    _refuse("SL-102", np.isinf(time), f"infinite {name}", "Give the time of last contact.")
     return time
 
 

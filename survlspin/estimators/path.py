@@ -69,7 +69,6 @@ class Path:
         net = self._net.rows(range(i * members, (i + 1) * members))
         return estimator._adopt(self._problem, net, None, {"gates": float(self.frame["lam"].iloc[i])})
 
-
     def plot(self) -> Figure:
         """Draw the number of factors used and the validation loss against lambda; the chosen lambda is marked."""
         from matplotlib.figure import Figure
@@ -81,7 +80,8 @@ class Path:
             upper.plot(frame["lam"], frame[name], style, color="#0072B2", label=name)
         upper.set_ylabel("Factors used")
         upper.legend(title="over training patients", frameon=False)
-        lower.errorbar(frame["lam"], frame["validation_nll"], frame["validation_se"], color="#D55E00", fmt="o-", capsize=2)
+        loss = frame["validation_nll"]
+        lower.errorbar(frame["lam"], loss, frame["validation_se"], color="#D55E00", fmt="o-", capsize=2)
         lower.set(xscale="log", xlabel="lambda", ylabel="Validation loss (NLL)\nbars: SE of difference from best")
         for ax in (upper, lower):
             ax.axvline(chosen["lam"], color="0.5", linewidth=1)
