@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import torch
@@ -31,6 +32,10 @@ class Target(ABC):
     @abstractmethod
     def take(self, index: Tensor, valid: Tensor | None = None) -> Target:
         """Return the target of the rows `index` (T, m) of each model; rows that are not `valid` get weight 0."""
+
+    @abstractmethod
+    def split(self, parts: int) -> Iterator[Target]:
+        """Yield the targets of `parts` runs of the models, equal in number: many batches prepared in one `take`."""
 
     @abstractmethod
     def to(self, device: torch.device | str | None) -> Target:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -83,6 +86,7 @@ class CoxTarget(Target):
         count = torch.bincount(self.dead_bin, minlength=size)
         weight = torch.bincount(self.dead_bin, self.event_weight.reshape(-1)[self.dead], minlength=size)
         self.term_bin = torch.repeat_interleave(count)  # (D,) each bin as often as it has deaths
+        self.term_model = self.term_bin.div(max(self.n_bins, 1), rounding_mode="floor")
         m = count.double()[self.term_bin]
         self.term_weight = (weight[self.term_bin] / m)[:, None]
         self.fraction = None
@@ -156,6 +160,26 @@ class CoxTarget(Target):
             first = None if first is None else torch.searchsorted(deaths, first)
         return CoxTarget(first, stop, slot, weight, event_weight, n_bins, self.ties)
 
+    def split(self, parts: int) -> Iterator[CoxTarget]:
+        models, n = len(self.weight) // parts, self.weight.shape[1]
+        nodes = self.n_bins + 1 if self.depth == 0 else 2 << self.depth  # of one model
+        first_row = torch.arange(parts + 1, device=self.dead.device) * models * n
+        cuts = torch.searchsorted(self.dead, first_row).tolist()  # a model has as many terms as deaths
+        for i, (start, end) in enumerate(pairwise(cuts)):
+            part, run = copy(self), slice(i * models, (i + 1) * models)
+            part.first = None if self.first is None else self.first[run]
+            for name in ("stop", "slot", "weight", "event_weight", "total"):
+                setattr(part, name, getattr(self, name)[run])
+            part.offset = self.offset[:models]
+            part.dead = self.dead[start:end] - i * models * n
+            for name in ("dead_bin", "term_bin"):
+                setattr(part, name, getattr(self, name)[start:end] - i * models * self.n_bins)
+            part.term_model = self.term_model[start:end] - i * models
+            part.term_weight = self.term_weight[start:end]
+            part.fraction = None if self.fraction is None else self.fraction[start:end]
+            part.node = self.node[i * models * n : (i + 1) * models * n] - i * models * nodes
+            yield part
+
     def to(self, device: torch.device | str | None) -> CoxTarget:
         first = None if self.first is None else self.first.to(device)
         stop, slot, weight, event_weight = (
@@ -195,8 +219,7 @@ class _Terms:
     def loss(self, target: CoxTarget) -> Tensor:
         """Return the loss (T, R)."""
         log = target.term_weight * self.denominator.log()  # (D, R)
-        model = target.term_bin.div(max(target.n_bins, 1), rounding_mode="floor")
-        log = log.new_zeros(len(target.weight), log.shape[1]).index_add_(0, model, log)
+        log = log.new_zeros(len(target.weight), log.shape[1]).index_add_(0, target.term_model, log)
         own = (target.event_weight[..., None] * self.x).sum(1)
         return (log - own) / _divisor(target)[:, None]
 

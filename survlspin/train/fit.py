@@ -19,6 +19,7 @@ from .rows import Rows
 from .settings import Settings
 from .stack import Stack
 from .step import Data
+from .threads import fitting_threads
 
 ROWS_PER_STEP = 30_000  # a stack whose steps would hold more rows is slower than its parts
 STEPS_PER_EVALUATION = 20  # small data sets are not evaluated more often than this
@@ -99,7 +100,8 @@ def fit(
     models, all_rows = net.models, Rows(rows)
     all_valid = None if valid is None else Rows(valid_rows)
     longest = int(all_rows.size.max())
-    size = max(ROWS_PER_STEP // min(settings.batch_size or longest, longest), 1)
+    per_step = min(settings.batch_size or longest, longest)
+    size = max(ROWS_PER_STEP // per_step, 1)
     history = History.empty(models)
     trained = []
     for part in torch.arange(models).split(size):
@@ -109,7 +111,8 @@ def fit(
         stack = Stack(net.rows(part), head, train, own_rows, own_lam, own, settings)
         check = None if all_valid is None else all_valid.of(part, models)
         best = net.rows(part)
-        Buffer(best).value.copy_(_train(stack, valid, check, history, part.numpy(), progress))
+        with fitting_threads(len(part) * per_step * net.p):
+            Buffer(best).value.copy_(_train(stack, valid, check, history, part.numpy(), progress))
         restore_norms(best, train, own_rows)
         trained.append(best)
     net.put(trained).eval()

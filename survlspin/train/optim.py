@@ -79,8 +79,9 @@ class Adam(Optimizer):
         (b1, b2), steps = self.betas, state["steps"][:, None]
         state["mean"].lerp_(grad, 1 - b1)
         state["square"].mul_(b2).addcmul_(grad, grad, value=1 - b2)
-        root = (state["square"] / (1 - b2**steps).to(grad.dtype)).sqrt_().add_(self.eps)
-        direction = state["mean"] / (1 - b1**steps).to(grad.dtype) / root
+        root = (1 - b2**steps).sqrt()  # of the correction of the squares for their start at 0
+        size = (root / (1 - b1**steps)).to(grad.dtype)
+        direction = state["mean"] * size / (state["square"].sqrt() + (self.eps * root).to(grad.dtype))
         return direction + self.weight_decay * value if self.weight_decay and self.decoupled else direction
 
 

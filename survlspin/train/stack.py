@@ -15,6 +15,7 @@ from .settings import Settings
 from .step import Batch, Data, step
 
 STEPS_PER_PART = 400  # longer epochs are evaluated in parts
+PREPARED = 100_000  # rows of batches whose targets are prepared at once
 WARM_UP = 10  # steps over which the moving average forgets where it began
 
 
@@ -103,13 +104,22 @@ class Stack:
             n = len(place)  # rows that are one batch keep their order, as they do alone
             order = torch.randperm(n, generator=generator) if self.batches[i] > 1 else torch.arange(n)
             index[i, place] = self.rows.index[i // shared, order]
-        index, device = index.view(self.valid.shape), self.data.x.device
-        for i in range(index.shape[1]):
-            valid = self.valid[:, i]
-            noise = self._noise(valid.sum(1), valid.shape[1])
-            self._step(self.data.take(index[:, i].to(device), valid.to(device), noise), valid.any(1))
+        index = index.view(self.valid.shape)
+        for i, (batch, valid) in enumerate(self._batches(index)):
+            self._step(batch, valid.any(1))
             if bool(self.ends[:, i].any()):
                 yield self.ends[:, i]
+
+    def _batches(self, index: Tensor) -> Iterator[tuple[Batch, Tensor]]:
+        """Yield the batches of rows `index` (B, steps, width) and which entries are rows; prepare many at once."""
+        models, steps, width = index.shape
+        x, run = self.data.x, max(PREPARED // (models * width), 1)
+        for start in range(0, steps, run):
+            rows, valid = (a[:, start : start + run].transpose(0, 1) for a in (index, self.valid))  # (run, B, width)
+            flat = (a.reshape(-1, width).to(x.device) for a in (rows, valid))
+            targets = self.data.target.take(*flat).split(len(rows))
+            for r, v, target in zip(rows, valid, targets, strict=True):
+                yield Batch(x[r.to(x.device)], target, self._noise(v.sum(1), width)), v
 
     def _full_batch(self) -> Batch:
         """Return all rows, models that share them sharing one target, with new noise."""
