@@ -26,6 +26,7 @@ from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
 WIDTHS = "a tuple of whole numbers from 1"
+LR, LR_LARGE, LARGE = 3e-3, 1e-2, 10_000  # lr="auto", and the training rows from which the larger one is used
 BATCH = (32, 256)  # rows per step of batch_size="auto"
 
 PARAMETERS = """
@@ -35,8 +36,8 @@ PARAMETERS = """
         How deaths at one time share a risk set.
     epochs : int, optional
         Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
-    lr : float
-        Learning rate.
+    lr : "auto" or float
+        Learning rate. "auto": 0.003, or 0.01 from 10,000 training rows on.
     batch_size : "auto", int or None
         Rows per step, at most; None: all (full batch). "auto": 256, or on small data an eighth of the training rows,
         but 32 or more.
@@ -158,7 +159,7 @@ class CoxNet(CoxModel, ABC):
     hidden: tuple[int, ...] = ()
     ties: str = "efron"
     epochs: int | None = None
-    lr: float = 3e-3
+    lr: float | str = "auto"
     batch_size: int | str | None = "auto"
     optimizer: str = "adamw"
     weight_decay: float = 0.1
@@ -244,12 +245,15 @@ class CoxNet(CoxModel, ABC):
             check = outcome_of(Xv, yv)
             check_enough_events(check, force=True)
             valid, valid_rows = Data(self._x(design, Xv), head.prepare(check).to(device)), np.arange(len(check))
-        names = ("epochs", "lr", "optimizer", "weight_decay", "patience")
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = int(np.clip(len(rows) // 8, *BATCH))
-        settings = Settings(batch_size=batch_size, **{name: getattr(self, name) for name in names})
+        settings = self._settings(len(rows))
         return Problem(head, design, data, rows, valid, valid_rows, outcome, seeds, settings, self.verbose)
+
+    def _settings(self, n: int) -> Settings:
+        """Return how to train on n rows."""
+        own = {name: getattr(self, name) for name in ("epochs", "optimizer", "weight_decay", "patience")}
+        batch_size = int(np.clip(n // 8, *BATCH)) if self.batch_size == "auto" else self.batch_size
+        lr = (LR if n < LARGE else LR_LARGE) if self.lr == "auto" else self.lr
+        return Settings(batch_size=batch_size, lr=lr, **own)
 
     def _check(self) -> None:
         """Refuse settings that cannot be used."""
@@ -273,7 +277,7 @@ class CoxNet(CoxModel, ABC):
                 batch_size in ("auto", None) or is_whole(batch_size),
                 '"auto", None or a whole number from 1',
             ),
-            "lr": (_is_number(self.lr) and self.lr > 0, "a positive number"),
+            "lr": (self.lr == "auto" or (_is_number(self.lr) and self.lr > 0), '"auto" or a positive number'),
             "weight_decay": (_is_number(self.weight_decay), "a number >= 0"),
             "patience": (is_whole(self.patience), "a whole number from 1"),
             "validation_fraction": (
