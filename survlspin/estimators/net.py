@@ -26,8 +26,7 @@ from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
 WIDTHS = "a tuple of whole numbers from 1"
-LR, LR_LARGE, LARGE = 3e-3, 1e-2, 10_000  # lr="auto", and the training rows from which the larger one is used
-BATCH = (32, 256)  # rows per step of batch_size="auto"
+LARGE = 10_000  # training rows from which lr and batch_size "auto" are larger
 
 PARAMETERS = """
     hidden : tuple of int
@@ -39,8 +38,8 @@ PARAMETERS = """
     lr : "auto" or float
         Learning rate. "auto": 0.003, or 0.01 from 10,000 training rows on.
     batch_size : "auto", int or None
-        Rows per step, at most; None: all (full batch). "auto": 256, or on small data an eighth of the training rows,
-        but 32 or more.
+        Rows per step, at most; None: all (full batch). "auto": an eighth of the training rows between 32 and 256, or
+        512 from 10,000 training rows on.
     optimizer : {"adamw", "adam", "sgd"}
     weight_decay : float
         Pull of the weights towards 0; with "adamw" decoupled from the gradient.
@@ -251,9 +250,12 @@ class CoxNet(CoxModel, ABC):
     def _settings(self, n: int) -> Settings:
         """Return how to train on n rows."""
         own = {name: getattr(self, name) for name in ("epochs", "optimizer", "weight_decay", "patience")}
-        batch_size = int(np.clip(n // 8, *BATCH)) if self.batch_size == "auto" else self.batch_size
-        lr = (LR if n < LARGE else LR_LARGE) if self.lr == "auto" else self.lr
-        return Settings(batch_size=batch_size, lr=lr, **own)
+        lr, batch_size = (3e-3, min(max(n // 8, 32), 256)) if n < LARGE else (1e-2, 512)
+        return Settings(
+            lr=lr if self.lr == "auto" else self.lr,
+            batch_size=batch_size if self.batch_size == "auto" else self.batch_size,
+            **own,
+        )
 
     def _check(self) -> None:
         """Refuse settings that cannot be used."""
