@@ -180,8 +180,9 @@ class RepeatedKFold(Splitter):
 
     @property
     def description(self) -> str:
+        repeated = "" if self.n_repeats == 1 else f", repeated {self.n_repeats} times"
         return (
-            f"{self.n_splits}-fold cross-validation, repeated {self.n_repeats} times; "
+            f"{self.n_splits}-fold cross-validation{repeated}; "
             f"{self.validation:.0%} of the training patients validate"
         )
 
