@@ -182,8 +182,7 @@ class RepeatedKFold(Splitter):
     def description(self) -> str:
         repeated = "" if self.n_repeats == 1 else f", repeated {self.n_repeats} times"
         return (
-            f"{self.n_splits}-fold cross-validation{repeated}; "
-            f"{self.validation:.0%} of the training patients validate"
+            f"{self.n_splits}-fold cross-validation{repeated}; {self.validation:.0%} of the training patients validate"
         )
 
 

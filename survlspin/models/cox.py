@@ -34,7 +34,7 @@ class CoxModel(Curves):
     loss : callable, optional
         ``loss(log_h (n, 1), durations (n,), events (n,))`` in place of the head's partial likelihood.
     head : Cox, optional
-        The partial likelihood and its baseline hazard; None: ``Cox(ties="efron")``.
+        The partial likelihood and its baseline hazard; None: the net's own.
     lam : dict, optional
         The weight of each of the net's penalties by name, ``{"gates": 0.02}``, against the loss per event; those not
         named weigh 0. A callback may change ``model.lam`` during a fit.
@@ -80,8 +80,9 @@ class CoxModel(Curves):
         random_state: int | None = None,
         noise: Callable[[int, int], Tensor] | None = None,
     ):
-        self.head = Cox() if head is None else head
         self._check(net)
+        self.head = net.head if head is None else head
+        self._check_head(net)
         seed = int(torch.randint(2**62, ())) if random_state is None else int(random_state)
         self.generator, self.noise = torch.Generator().manual_seed(seed), noise
         if not any(bool(p.any()) for name, p in net.named_parameters() if name.endswith("weight")):
@@ -98,9 +99,11 @@ class CoxModel(Curves):
         if net.models != 1:
             found = f"the net is a stack of {net.models} models, but {mine} takes one."
             raise InputError("SL-472", found, "Take one of them, net.rows([0]), or the estimators with members=.")
+
+    def _check_head(self, net) -> None:
         if not isinstance(self.head, Cox) or net.k != self.head.k or net.bias:
             found = f"the net has {net.k} outputs{' with a bias' * net.bias}, the head is {type(self.head).__name__};"
-            remedy = f"{mine} takes Cox, whose nets have one output without a bias: nets.{kind}(p, head=Cox())."
+            remedy = "It takes Cox, whose nets have one output without a bias: make the net with head=Cox()."
             raise InputError("SL-473", found, remedy)
 
     @torch.no_grad()

@@ -40,7 +40,7 @@ class Net(nn.Module, ABC):
 
     def __init__(self, p: int, head: Head, models: int = 1):
         super().__init__()
-        self.p, self.k, self.bias, self.models = p, head.k, not head.free_intercept, models
+        self.p, self.head, self.k, self.bias, self.models = p, head, head.k, not head.free_intercept, models
 
     @abstractmethod
     def forward(self, x: Tensor, noise: Tensor | None = None, weight: Tensor | None = None):

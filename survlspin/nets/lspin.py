@@ -6,7 +6,7 @@ Yang, Lindenbaum, Kluger: Locally Sparse Neural Networks for Tabular Biomedical 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,6 +26,12 @@ class _Gated(Net):
 
     Parameters
     ----------
+    hidden : sequence of int
+        Hidden widths of the prediction net.
+    act : callable or None
+        Its activation; None makes it a deep linear map.
+    norm : bool
+        A norm before every layer of the prediction net, as in the reference code.
     gate_hidden : sequence of int
         Hidden widths of the gating net. Its activation, on the output too, is tanh, so that mu is in (-1, 1) and
         every gate can both open and close.
@@ -42,15 +48,28 @@ class _Gated(Net):
     context: Tensor | None
     gated: Tensor | None
 
-    def __init__(self, p: int, head: Head, *, gate_hidden, sigma, group, context, models):
-        super().__init__(p, head, models)
+    def __init__(
+        self,
+        p: int,
+        head: Head | None,
+        hidden: Sequence[int],
+        act: Callable[[Tensor], Tensor] | None,
+        *,
+        norm: bool = False,
+        gate_hidden: Sequence[int] = (16,),
+        sigma: float = 0.5,
+        group: Sequence[int] | None = None,
+        context: Sequence[int] = (),
+        models: int = 1,
+    ):
+        super().__init__(p, Cox() if head is None else head, models)
         if not sigma > 0:
             raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
         self.sigma = sigma
         seen = torch.as_tensor(list(context), dtype=torch.long)
         gated = torch.ones(p, dtype=torch.bool).index_fill(0, seen, False)
-        group = torch.arange(p) if group is None else torch.as_tensor(group)
-        gates, place = group[gated].unique(return_inverse=True)
+        gate_of = torch.arange(p) if group is None else torch.as_tensor(group)
+        gates, place = gate_of[gated].unique(return_inverse=True)
         self.n_gates = len(gates)
         if self.n_gates == 0:
             raise InputError("SL-404", "every column is context; no gate is left.", "Leave some columns gated.")
@@ -60,6 +79,7 @@ class _Gated(Net):
         self.register_buffer("gated", gated if len(seen) else None, persistent=False)
         self.gating = MLP(models, (len(seen) or p, *gate_hidden, self.n_gates), torch.tanh)
         self.main = MLP(models, (len(seen), *gate_hidden, self.k), torch.tanh, bias=False) if len(seen) else None
+        self.predictor = MLP(models, (p, *hidden, self.k), act, norm=norm, bias=self.bias)
 
     @abstractmethod
     def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
@@ -94,33 +114,16 @@ class LSPIN(_Gated):
 
     Parameters
     ----------
-    p, head, models : see `Net`
+    p, head : see `Net`
     hidden : sequence of int
         Hidden widths of the prediction net.
     act : {"tanh", "relu", "leaky_relu", "silu"}
         Its activation.
-    gate_hidden, sigma, group, context : see `_Gated`
-    norm : bool
-        A norm before every layer of the prediction net, as in the reference code.
+    norm, gate_hidden, sigma, group, context, models : see `_Gated`
     """
 
-    def __init__(
-        self,
-        p: int,
-        hidden: Sequence[int] = (16,),
-        head: Head | None = None,
-        *,
-        act: str = "tanh",
-        gate_hidden: Sequence[int] = (16,),
-        sigma: float = 0.5,
-        group: Sequence[int] | None = None,
-        context: Sequence[int] = (),
-        norm: bool = False,
-        models: int = 1,
-    ):
-        head = Cox() if head is None else head
-        super().__init__(p, head, gate_hidden=gate_hidden, sigma=sigma, group=group, context=context, models=models)
-        self.predictor = MLP(models, (p, *hidden, self.k), activation(act), norm=norm, bias=self.bias)
+    def __init__(self, p: int, hidden: Sequence[int] = (16,), head: Head | None = None, *, act: str = "tanh", **gating):
+        super().__init__(p, head, hidden, activation(act), **gating)
 
     def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
         return self.predictor(gate * x, weight)
@@ -131,31 +134,15 @@ class LLSPIN(_Gated):
 
     Parameters
     ----------
-    p, head, models : see `Net`
+    p, head : see `Net`
     hidden : sequence of int
         Widths of a deep linear parameterisation, as in the reference code; it is one affine map all the same, and
         ``parts["coef"]`` is made from it. Empty: the affine map itself.
-    gate_hidden, sigma, group, context : see `_Gated`
-    norm : bool
-        A norm before every layer of the prediction net, as in the reference code.
+    norm, gate_hidden, sigma, group, context, models : see `_Gated`
     """
 
-    def __init__(
-        self,
-        p: int,
-        hidden: Sequence[int] = (),
-        head: Head | None = None,
-        *,
-        gate_hidden: Sequence[int] = (16,),
-        sigma: float = 0.5,
-        group: Sequence[int] | None = None,
-        context: Sequence[int] = (),
-        norm: bool = False,
-        models: int = 1,
-    ):
-        head = Cox() if head is None else head
-        super().__init__(p, head, gate_hidden=gate_hidden, sigma=sigma, group=group, context=context, models=models)
-        self.predictor = MLP(models, (p, *hidden, self.k), None, norm=norm, bias=self.bias)
+    def __init__(self, p: int, hidden: Sequence[int] = (), head: Head | None = None, **gating):
+        super().__init__(p, head, hidden, None, **gating)
 
     def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
         if self.training:

@@ -304,3 +304,24 @@ def test_contributions_are_of_events_alone_and_each_stratum_adds_its_own():
         mine = outcome.stratum == label
         own = head.prepare(outcome.take(mine))
         np.testing.assert_allclose(parts[mine].sum(), head.nll(eta[:, mine], own).item() * own.total.item(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+@pytest.mark.parametrize("extra", [(), ("entry", "stratum", "weight")])
+@pytest.mark.parametrize("width", [10, 60])
+def test_the_parts_of_a_split_are_the_targets_taken_one_by_one(ties, extra, width):
+    outcome = cohort(80, 5)
+    if not extra:
+        outcome = Outcome(outcome.time, outcome.event)
+    head, rng = Cox(ties), np.random.default_rng(0)
+    target = head.prepare(outcome)
+    index = torch.from_numpy(rng.integers(0, 80, (6, width)))  # three batches of two models
+    valid = torch.from_numpy(rng.random((6, width)) < 0.9)
+    eta = torch.from_numpy(rng.normal(size=(2, width, 1))).requires_grad_()
+    for i, part in enumerate(target.take(index, valid).split(3)):
+        run = slice(2 * i, 2 * i + 2)
+        found, expected = (head.nll(eta, t) for t in (part, target.take(index[run], valid[run])))
+        assert torch.equal(part.total, target.take(index[run], valid[run]).total)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+        slopes = (torch.autograd.grad(nll.sum(), eta)[0] for nll in (found, expected))
+        torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-15)

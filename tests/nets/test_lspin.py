@@ -29,6 +29,9 @@ class Values(Target):
         value, weight = (a.expand(len(index), -1).gather(1, index) for a in (self.value, self.weight))
         return Values(value, weight if valid is None else weight * valid)
 
+    def split(self, parts):
+        return map(Values, self.value.chunk(parts), self.weight.chunk(parts))
+
     def to(self, device):
         return Values(self.value.to(device), self.weight.to(device))
 
