@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from ..train.fit import penalty_weights, seeded
 from .progress import progress_bar
 
 WIDTHS = "a tuple of whole numbers from 1"
+STEP_ROWS = 256  # larger batches count as more than one step where steps are limited
 LARGE = 10_000  # training rows from which lr and batch_size "auto" are larger
 
 PARAMETERS = """
@@ -115,9 +117,9 @@ class Problem:
     verbose: bool
 
     def limited(self, steps: int) -> Problem:
-        """Return the problem with epochs for about `steps` steps at most, but two or more."""
-        batches = -(-len(self.rows) // (self.settings.batch_size or len(self.rows)))
-        epochs = max(-(-steps // batches), 2)
+        """Return the problem with epochs for about `steps` steps at most (of larger batches fewer), but two or more."""
+        batch = self.settings.batch_size or len(self.rows)
+        epochs = max(math.ceil(steps * min(batch, STEP_ROWS) / len(self.rows)), 2)
         epochs = epochs if self.settings.epochs is None else min(epochs, self.settings.epochs)
         return replace(self, settings=replace(self.settings, epochs=epochs))
 
