@@ -47,7 +47,7 @@ PARAMETERS = """
         Pull of the weights towards 0; with "adamw" decoupled from the gradient.
     patience : int
         Evaluations without a better validation objective after which training stops; the best weights are kept.
-        There is one evaluation per epoch, but at most one per 20 steps, and one per 400 steps of a longer epoch.
+        There is one evaluation per epoch, but at most one per 20 steps, and one per 200 steps of a longer epoch.
     validation_fraction : float
         Share of the rows, stratified by event, that serve early stopping and the choice of lambda where `fit` is
         given no ``validation_data``. 0: none, train all epochs.

@@ -26,7 +26,7 @@ class Settings:
     weight_decay : float
     patience : int
         Evaluations without a better validation objective after which a model stops. There is one per epoch, but at
-        most one per 20 steps, and one per 400 steps of a longer epoch.
+        most one per 20 steps, and one per 200 steps of a longer epoch.
     average : float
         The weights that are evaluated and kept are an exponential moving average with this decay; 0: no average.
     """

@@ -14,7 +14,7 @@ from .rows import Rows
 from .settings import Settings
 from .step import Batch, Data, step
 
-STEPS_PER_PART = 400  # longer epochs are evaluated in parts
+STEPS_PER_PART = 200  # longer epochs are evaluated in parts
 PREPARED = 100_000  # rows of batches whose targets are prepared at once
 WARM_UP = 10  # steps over which the moving average forgets where it began
 
