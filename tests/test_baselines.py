@@ -14,13 +14,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sksurv.datasets import load_gbsg2
+from sksurv.datasets import load_flchain, load_gbsg2
 from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxPHSurvivalAnalysis, IPCRidge
 from sksurv.svm import FastSurvivalSVM
 
 from survlspin.baselines import CoxLasso, Encoded, Forest, LifelinesCoxPH, PycoxDeepSurv, adapt
 from survlspin.errors import InputError, InputWarning
+from survlspin.folds import RepeatedKFold
 from survlspin.heads import Cox
 from survlspin.metrics.concordance import concordance_of
 from survlspin.outcome import Outcome
@@ -372,3 +373,17 @@ def test_grid_search_over_a_baseline(gbsg2):
     X, y = gbsg2
     search = GridSearchCV(CoxLasso(), {"alpha": [0.001, 10.0]}, cv=2).fit(X, y)
     assert search.best_params_ == {"alpha": 0.001}
+
+
+def test_cox_regression_reaches_the_maximum_where_full_newton_steps_go_astray():
+    """On these rows of FLCHAIN, whose light chains have heavy tails, lifelines' default steps end far off."""
+    X, y = load_flchain()
+    X = X.drop(columns=["chapter", "creatinine"]).assign(**{"sample.yr": X["sample.yr"].astype(int)})
+    outcome = pd.DataFrame({"event": y["death"], "time": y["futime"].astype(float)})
+    fold = next(iter(RepeatedKFold(5, 1).folds(X, outcome)))
+    rows = np.union1d(fold.train, fold.validation)
+    model = LifelinesCoxPH().fit(X.iloc[rows], outcome.iloc[rows])
+    x = torch.from_numpy(model.design_.transform(X.iloc[rows])).double()
+    coef = torch.tensor(model.coef_.to_numpy(), requires_grad=True)
+    nll = Cox().nll((x @ coef)[None, :, None], Cox().prepare(Outcome.of(outcome.iloc[rows])))
+    assert torch.autograd.grad(nll.sum(), coef)[0].abs().max() < 1e-5

@@ -22,6 +22,7 @@ from ..survival import CoxModel, outcome_of, split_validation
 
 __all__ = ["CoxLasso", "LassoPath", "LifelinesCoxPH"]
 
+SHORT_STEPS = {"step_size": 0.1, "max_steps": 1000}  # of Newton's method, where full ones go astray
 RIDGE = 1e-3  # the penalizer that is tried where the plain likelihood has no maximum
 
 
@@ -92,24 +93,26 @@ def _fit_lifelines(table: pd.DataFrame, columns: dict[str, str], penalizer: floa
         "strata": "stratum",
     }
     named = {option: columns[name] for option, name in names.items() if name in columns}
-    for strength in (penalizer, max(RIDGE, 10 * penalizer)):
+    for strength, steps in ((penalizer, None), (penalizer, SHORT_STEPS), (max(RIDGE, 10 * penalizer), SHORT_STEPS)):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                model = CoxPHFitter(penalizer=strength).fit(table, **named)
+                model = CoxPHFitter(penalizer=strength).fit(table, **named, fit_options=steps)
                 trouble = [str(w.message) for w in caught if issubclass(w.category, exceptions.ConvergenceWarning)]
             except exceptions.ConvergenceError as error:
                 model, trouble = None, [str(error)]
-        if trouble:
-            reason = re.split(r"\n|Please see|For example|See https", trouble[0])[0].strip()
-            penalty = "no penalty" if strength == 0 else f"penalizer={strength:g}"
-            found = f"lifelines with {penalty}: {reason}"
-            remedy = "Look for columns that determine each other or the event; penalizer=0.01 often helps."
-            if model is None and strength != penalizer:
-                raise InputError("SL-462", found, remedy)
-            warnings.warn(InputWarning("SL-463", found, remedy), stacklevel=3)
-        if model is not None:
+        if not trouble:
             return model
+        reason = re.split(r"\n|Please see|For example|See https", trouble[0])[0].strip()
+        penalty = "no penalty" if strength == 0 else f"penalizer={strength:g}"
+        found = f"lifelines with {penalty}: {reason}"
+        remedy = "Look for columns that determine each other or the event; penalizer=0.01 often helps."
+        unfinished = model is None or any("failed to converge" in message for message in trouble)
+        if steps is not None or not unfinished:  # long steps that go astray are not worth a word if short ones do not
+            warnings.warn(InputWarning("SL-463", found, remedy), stacklevel=3)
+        if not unfinished:
+            return model
+    raise InputError("SL-462", found, remedy)
 
 
 class CoxLasso(CoxModel):
