@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
-
-from ..outcome import Outcome
 
 
 class Target(ABC):
@@ -42,6 +40,26 @@ class Target(ABC):
         """Return the target with every tensor on `device`."""
 
 
+class Quadratic(ABC):
+    """The second-order expansion of a loss at some outputs, for Newton steps.
+
+    Attributes
+    ----------
+    gradient : Tensor (B, n, k), float64
+        The loss's derivative by the outputs.
+    """
+
+    gradient: Tensor
+
+    @abstractmethod
+    def sandwich(self, z: Tensor) -> Tensor:
+        """Return the exact second derivative of the loss by coefficients on the columns `z` (B, n, p).
+
+        With ``eta + z beta`` for the outputs and ``beta`` (p, k), it is ``(B, k * p, k * p)`` in float64; the
+        coefficient of column j in output a is entry ``a * p + j``.
+        """
+
+
 T = TypeVar("T", bound=Target)
 
 
@@ -55,7 +73,7 @@ class Head(ABC, Generic[T]):
     decomposes : bool
         Whether the loss is a mean over rows. Cox: no, so losses of batches of different size are not comparable.
     free_intercept : bool
-        Whether the loss is unchanged by adding a constant to every row's output; nets then build no output bias.
+        Whether the loss is unchanged by adding a constant to one output of every row; nets then build no output bias.
     """
 
     k: int
@@ -63,8 +81,11 @@ class Head(ABC, Generic[T]):
     free_intercept: bool
 
     @abstractmethod
-    def prepare(self, outcome: Outcome) -> T:
-        """Do, once per data set, all work that depends on the outcome's values."""
+    def prepare(self, outcome: Any) -> T:
+        """Do, once per data set, all work that depends on the values of what is predicted.
+
+        That is an `Outcome` for survival and a `Response` for classes and numbers.
+        """
 
     @abstractmethod
     def nll(self, eta: Tensor, target: T) -> Tensor:
@@ -76,6 +97,16 @@ class Head(ABC, Generic[T]):
 
         The spread of their differences between two models of the same rows gives the standard error of the
         difference of the two losses.
+        """
+
+    def quadratic(self, eta: Tensor, target: T) -> Quadratic:
+        """Return the second-order expansion of `nll` at the outputs `eta` (B, n, k)."""
+
+    def score(self, eta: Tensor) -> Tensor:
+        """Return, for each row, the number (B, n) of which a gradient by the inputs is asked.
+
+        The log-risk, the prediction, or for classes how certain they are: the cross-entropy of the predicted
+        probabilities from equal ones.
         """
 
 

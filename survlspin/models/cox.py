@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from .. import nets
-from .._messages import nearest
 from .._pycox import tt
 from ..errors import InputError
 from ..heads import Cox, Target
@@ -106,21 +105,12 @@ class CoxModel(Curves):
             remedy = "It takes Cox, whose nets have one output without a bias: make the net with head=Cox()."
             raise InputError("SL-473", found, remedy)
 
-    @torch.no_grad()
     def _weights(self, lam) -> dict[str, float]:
         """Return `lam`, checked against the penalties that the net has."""
         if not isinstance(lam, Mapping):
             raise InputError("SL-406", f"lam={lam!r}.", 'Name the penalty: lam={"gates": 0.02}.')
-        self.net.eval()
-        known = self._forward(torch.zeros(1, self.net.p, device=self.device), (torch.ones(1), torch.ones(1)))[1]
-        self.net.train()
-        for name in lam:
-            if name not in known:
-                found = f"lam names {name!r}, but {type(self.net).__name__} has no such penalty{nearest(name, known)}."
-                raise InputError("SL-407", found, f"It has {', '.join(known) or 'none'}.")
-        lam = dict(lam)
-        penalty_weights(self.net, lam)
-        return lam
+        penalty_weights(self.net, dict(lam))
+        return dict(lam)
 
     def set_device(self, device) -> None:
         """Move the net to `device`; None is the CPU."""
@@ -259,7 +249,7 @@ class CoxModel(Curves):
     @torch.no_grad()
     def _restore_norms(self) -> None:
         """Give the net's norms the statistics of all training rows, gates deterministic."""
-        if self.net.normed and hasattr(self, "training_data"):
+        if self.net.derived and hasattr(self, "training_data"):
             self.net.train()
             self.net(torch.from_numpy(self.training_data[0]).to(self.device))
 

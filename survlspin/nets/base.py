@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ..heads import Head
-from .layers import Norm, truncated_normal_
+from .layers import truncated_normal_
 
 if TYPE_CHECKING:
     from ..train.step import Batch
@@ -33,10 +33,18 @@ class Net(nn.Module, ABC):
     ----------
     n_gates : int
         Columns of the noise a training pass takes; 0 where the net takes none.
+    penalty_names : tuple of str
+        The names that ``lam`` may have: of the penalties in the loss, and of those that `prox` and `solve` act on.
+
+    Notes
+    -----
+    What models have of their own is what the state dict holds: parameters and persistent buffers, all with the
+    leading dimension B. Buffers that describe the architecture are not persistent.
     """
 
     n_gates = 0
     init_std = 0.1
+    penalty_names: tuple[str, ...] = ()
 
     def __init__(self, p: int, head: Head, models: int = 1):
         super().__init__()
@@ -68,17 +76,38 @@ class Net(nn.Module, ABC):
         return eta[0] if x.dim() == 2 and self.models == 1 else eta
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return the penalties in the loss by name, each (B,); the names are the keys of ``lam``."""
+        """Return the penalties in the loss by name, each (B,); the names are keys of ``lam``."""
         return {}
+
+    def solve(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
+        """Compute, before a gradient step, what is not learnt by gradients: in place, from the batch."""
+
+    def prox(self, lam: dict[str, Tensor], lr: Tensor) -> None:
+        """Apply, after a gradient step, penalties that are not in the loss: in place.
+
+        Parameters
+        ----------
+        lam : dict of Tensor (B,)
+        lr : Tensor (B,)
+            The length of the step; 0 for a model that did not move.
+        """
+
+    def nonsmooth(self, lam: dict[str, Tensor]) -> Tensor | float:
+        """Return the value (B,) of the penalties that `prox` stands for, part of what validation watches."""
+        return 0.0
 
     @abstractmethod
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
         """Return which columns each row's answer uses, bool (B, n, p), from the parts of an evaluation pass."""
 
     @property
-    def normed(self) -> bool:
-        """Whether the net has norms, whose statistics are those of its last pass in training mode."""
-        return any(isinstance(module, Norm) for module in self.modules())
+    def derived(self) -> bool:
+        """Whether some of the state is not learnt by gradients but made from all training rows before an evaluation.
+
+        It is the net's persistent buffers: statistics of norms, taken in a pass in training mode, and what `solve`
+        computes.
+        """
+        return len(self.state_dict()) > len(list(self.parameters()))
 
     def initialize(self, generators: Sequence[torch.Generator]) -> Net:
         """Draw each model's weights from its own generator (truncated normal), set its biases to 0."""
@@ -92,28 +121,26 @@ class Net(nn.Module, ABC):
         """Return a net of the models `index`, in that order; a model may be named more than once."""
         index = torch.as_tensor(index, dtype=torch.long)
         net = copy.deepcopy(self)
-        net.models = len(index)
-        net._set(lambda name: self._get(name)[index.to(self._get(name).device)].clone())
+        net.adopt({name: value[index.to(value.device)] for name, value in self.state_dict().items()})
         return net
 
     def put(self, nets: Sequence[Net]) -> Net:
         """Take on the models of all `nets`, which are of this net's architecture, in place of its own."""
-        self.models = sum(net.models for net in nets)
-        self._set(lambda name: torch.cat([net._get(name) for net in nets]))
-        return self
+        states = [net.state_dict() for net in nets]
+        return self.adopt({name: torch.cat([state[name] for state in states]) for name in states[0]})
 
-    def _get(self, name: str) -> Tensor:
-        module, _, attribute = name.rpartition(".")
-        return getattr(self.get_submodule(module), attribute).detach()
-
-    def _set(self, values: Callable[[str], Tensor]) -> None:
-        """Replace what has a leading dimension for the models: parameters, and the statistics of norms."""
-        for name in [name for name, _ in self.named_parameters()]:
+    def adopt(self, state: dict[str, Tensor]) -> Net:
+        """Take on a state dict of any number of models."""
+        parameters = dict(self.named_parameters())
+        for name, value in state.items():
             module, _, attribute = name.rpartition(".")
-            self.get_submodule(module)._parameters[attribute] = nn.Parameter(values(name))
-        for name, module in self.named_modules():
-            if isinstance(module, Norm):
-                module.mean, module.var = values(f"{name}.mean"), values(f"{name}.var")
+            owner = self.get_submodule(module)
+            if name in parameters:
+                owner._parameters[attribute] = nn.Parameter(value)
+            else:
+                owner._buffers[attribute] = value
+            self.models = len(value)
+        return self
 
 
 def spread(rows: Tensor, models: int) -> Tensor:

@@ -44,6 +44,7 @@ class _Gated(Net):
         a small net b(c) - b(0). Empty: the gates see every column, as in the paper.
     """
 
+    penalty_names = ("gates",)
     column: Tensor | None
     context: Tensor | None
     gated: Tensor | None

@@ -53,14 +53,16 @@ def evaluate(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor
         for name, value in net.penalties(parts, batch).items():
             penalty += lam[name] * mass * value
     nll = head.nll(torch.cat(out, 1), target)
-    return nll + penalty, nll
+    return nll + penalty + net.nonsmooth(lam), nll
 
 
 @torch.no_grad()
-def restore_norms(net: Net, data: Data, rows: Rows) -> None:
-    """Give the net's norms, if any, the statistics of all training rows."""
-    if net.normed:
+def refresh(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor]) -> None:
+    """Make from all training rows what is not learnt by gradients: the statistics of norms, and what is solved."""
+    if net.derived:
         batch = data.take(rows.index.to(data.x.device), rows.valid.to(data.x.device))
         net.train()
         net(batch.x, None, batch.target.weight)
+        net.eval()
+        net.solve(batch, head, lam)
     net.eval()

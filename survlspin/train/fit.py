@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._messages import listed, nearest
 from ..errors import InputError
 from ..heads import Head
 from ..nets import Net
-from .evaluate import evaluate, restore_norms
+from .evaluate import evaluate, refresh
 from .optim import Buffer
 from .rows import Rows
 from .settings import Settings
@@ -113,7 +114,7 @@ def fit(
         best = net.rows(part)
         with fitting_threads(len(part) * per_step * net.p):
             Buffer(best).value.copy_(_train(stack, valid, check, history, part.numpy(), progress))
-        restore_norms(best, train, own_rows)
+        refresh(best, head, train, own_rows, own_lam)
         trained.append(best)
     net.put(trained).eval()
     return history
@@ -155,7 +156,7 @@ def _judge(
     stack: Stack, valid: Data, rows: Rows, due: np.ndarray, epoch: int, history: History, models: np.ndarray
 ) -> tuple[Tensor, Tensor]:
     """Evaluate the averaged weights; return which models are better than ever (b,), and which of them clearly."""
-    restore_norms(stack.shadow, stack.data, stack.rows)
+    refresh(stack.shadow, stack.head, stack.data, stack.rows, stack.lam)
     value, nll = (v.cpu().double().numpy() for v in evaluate(stack.shadow, stack.head, valid, rows, stack.lam))
     ids = models[stack.id.numpy()]
     line, before = np.full(len(history.objective), np.nan), history.objective[ids]
@@ -176,15 +177,26 @@ def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
 def penalty_weights(net: Net, lam: dict[str, float | Sequence[float]]) -> dict[str, Tensor]:
     """Return `lam`, a number for all models or one for each, as tensors (B,) like the net's parameters.
 
+    Penalties of the net that `lam` does not name have weight 0.
+
     Raises
     ------
     InputError
-        SL-406 where a weight is negative or not a number.
+        SL-406 where a weight is negative or not a number; SL-407 where the net has no penalty of a name.
     """
-    like, weights = next(net.parameters()), {}
+    like = next(net.parameters())
+    weights = {name: like.new_zeros(net.models) for name in net.penalty_names}
     for name, value in lam.items():
+        if name not in weights:
+            raise unknown_penalty(name, net.penalty_names, type(net).__name__)
         weight = torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(net.models).clone()
         if not bool((weight >= 0).all()) or not math.isfinite(float(weight.sum())):
             raise InputError("SL-406", f"lam[{name!r}] is negative or not a number.", "Give a number >= 0.")
         weights[name] = weight
     return weights
+
+
+def unknown_penalty(name: str, known: Sequence[str], owner: str) -> InputError:
+    """Return the error for a penalty that `owner` does not have."""
+    found = f"lam names {name!r}, but {owner} has no such penalty{nearest(name, known)}."
+    return InputError("SL-407", found, f"It has {listed(known) or 'none'}.")

@@ -43,15 +43,18 @@ def objective(net: Net, head: Head, batch: Batch, lam: dict[str, Tensor]) -> tup
 def step(net: Net, head: Head, batch: Batch, lam: dict[str, Tensor], buffer: Buffer, optimizer: Optimizer, lr: Tensor):
     """Take one step of every model whose rows say something.
 
-    The models are independent, so the gradient of their summed loss is each model's own.
+    What is computed is computed, what is learnt moves down the gradient, and what cannot be differentiated comes
+    after it. The models are independent, so the gradient of their summed loss is each model's own.
 
     Returns
     -------
     Tensor (B,), bool
         Which models moved.
     """
+    net.solve(batch, head, lam)
     loss, _ = objective(net, head, batch, lam)
     total = batch.target.total
     moved = (total > 0).repeat_interleave(len(lr) // len(total))
     optimizer.step(buffer.value, buffer.gradient(loss.sum()), lr, moved)
+    net.prox(lam, lr * moved)
     return moved

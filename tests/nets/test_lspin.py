@@ -76,7 +76,7 @@ class Reference:
         hidden = [f"layer{i}/" for i in range(1, len(net.predictor.affine))]
         names = [prefix + part for prefix in gating for part in ("weights", "biases")] + ["weights2", "biases2"]
         names += [prefix + part for prefix in [*hidden, ""] for part in ("weights", "biases")]
-        if net.normed:
+        if net.derived:
             names += [f"{prefix}batch_normalization/{part}" for prefix in [*hidden, ""] for part in ("gamma", "beta")]
         return names
 

@@ -10,7 +10,7 @@ from survlspin.errors import InputError
 from survlspin.heads import Cox
 from survlspin.outcome import Outcome
 from survlspin.train import Data, Rows, Settings, fit
-from survlspin.train.evaluate import evaluate, restore_norms
+from survlspin.train.evaluate import evaluate, refresh
 from survlspin.train.fit import penalty_weights, seeded
 from survlspin.train.optim import Buffer, make_optimizer
 from survlspin.train.step import step
@@ -72,7 +72,7 @@ def require_equal(stack, alone, models, tolerance=1e-9):
     x = torch.from_numpy(survival()[0])
     outputs, own_outputs = (each.cpu().eval().predict(x[None]) for each in (net, one))
     torch.testing.assert_close(outputs[models], own_outputs, rtol=tolerance, atol=tolerance)
-    idle = 10 if net.normed else 1  # biases before a norm have a gradient of 0, and Adam moves them by its rounding
+    idle = 10 if net.derived else 1  # biases before a norm have a gradient of 0, and Adam moves them by its rounding
     torch.testing.assert_close(values(net)[models], values(one), rtol=tolerance, atol=idle * tolerance)
     np.testing.assert_array_equal(history.best_epoch[models], own.best_epoch)
     np.testing.assert_array_equal(history.skipped[models], own.skipped)
@@ -207,7 +207,7 @@ def test_norms_have_the_statistics_of_the_training_rows(checked):
     net, _ = trained("LLSPIN deep norm", BATCHES, checked=checked)
     data = data_of(*survival())
     before = net.eval().predict(data.x)
-    restore_norms(net, data, Rows(folds()[0]))
+    refresh(net, Cox(), data, Rows(folds()[0]), {})
     torch.testing.assert_close(before, net.predict(data.x), rtol=1e-10, atol=1e-12)
 
 
@@ -297,7 +297,7 @@ def test_a_whole_weight_is_repetition():
 @pytest.mark.parametrize("name", ["LSPIN", "Dense norm"])
 def test_evaluation_in_blocks_is_evaluation(name, monkeypatch):
     net, data, rows = made(name), data_of(*survival(weight=np.arange(N) % 5 / 2)), Rows(folds()[1])
-    restore_norms(net, data, Rows(folds()[0]))
+    refresh(net, Cox(), data, Rows(folds()[0]), {})
     whole = evaluate(net, Cox(), data, rows, lams(net))
     monkeypatch.setattr("survlspin.train.evaluate.CHUNK", 7 * MODELS)
     for found, expected in zip(evaluate(net, Cox(), data, rows, lams(net)), whole, strict=True):
