@@ -2,6 +2,8 @@
 
 from .base import Net
 from .dense import Dense
+from .gradient import GradientLasso
 from .lspin import LLSPIN, LSPIN
+from .stg import STG
 
-__all__ = ["LLSPIN", "LSPIN", "Dense", "Net"]
+__all__ = ["LLSPIN", "LSPIN", "STG", "Dense", "GradientLasso", "Net"]

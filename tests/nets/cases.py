@@ -1,6 +1,6 @@
 """Every net by name; a new one adds its line and is held to the contract in `test_nets.py`."""
 
-from survlspin.nets import LLSPIN, LSPIN, Dense
+from survlspin.nets import LLSPIN, LSPIN, STG, Dense, GradientLasso
 
 P = 6
 CASES = {
@@ -16,4 +16,12 @@ CASES = {
     "Dense": lambda models: Dense(P, (5, 4), models=models),
     "Dense norm": lambda models: Dense(P, (5,), act="relu", norm=True, models=models),
     "Dense linear": lambda models: Dense(P, (), models=models),
+    "STG": lambda models: STG(P, (5,), models=models),
+    "STG norm": lambda models: STG(P, (5, 3), act="relu", norm=True, sigma=1.0, models=models),
+    "STG groups": lambda models: STG(P, group=[0, 1, 1, 2, 0, 2], models=models),
+    "STG linear": lambda models: STG(P, (), models=models),
+    "STG linear norm": lambda models: STG(P, (), norm=True, group=[0, 1, 1, 2, 0, 2], models=models),
+    "GradientLasso": lambda models: GradientLasso(P, (5, 4), models=models),
+    "GradientLasso groups": lambda models: GradientLasso(P, (5,), act="tanh", group=[0, 1, 1, 2, 0, 2], models=models),
+    "GradientLasso linear": lambda models: GradientLasso(P, (), models=models),
 }
