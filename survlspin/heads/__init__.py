@@ -2,5 +2,6 @@
 
 from .base import Head, Quadratic, Target
 from .cox import Cox
+from .glm import Bernoulli, Gaussian, Multinomial
 
-__all__ = ["Cox", "Head", "Quadratic", "Target"]
+__all__ = ["Bernoulli", "Cox", "Gaussian", "Head", "Multinomial", "Quadratic", "Target"]
