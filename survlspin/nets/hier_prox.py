@@ -1,0 +1,114 @@
+"""The hierarchical proximal operator of LassoNet (Lemhadri, Ruan, Abraham, Tibshirani, JMLR 2021, Proposition 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+def hier_prox(theta: Tensor, weight: Tensor, lam: Tensor | float, M: float) -> tuple[Tensor, Tensor]:
+    """Return the minimum of ``|b - theta|^2 / 2 + |w - weight|^2 / 2 + lam |b|_2`` subject to ``|w|_inf <= M |b|_2``.
+
+    Parameters
+    ----------
+    theta : Tensor (..., a)
+        Linear coefficients of one column (of k outputs), or of all columns of a group.
+    weight : Tensor (..., h)
+        First-layer weights of the same columns. Columns padded with zeros to the largest group change nothing.
+    lam : float or Tensor (..., 1)
+        Penalty times length of the step.
+    M : float
+        How many times its linear coefficients a column's weights may be.
+
+    Returns
+    -------
+    b : Tensor (..., a)
+    w : Tensor (..., h)
+
+    Notes
+    -----
+    b has the direction of theta; w is `weight` clipped at M t, where t = |b| minimises a convex function of one
+    variable. Its derivative, ``t - |theta| + lam - M sum_i max(|weight_i| - M t, 0)``, is the least, over sets S of
+    weights, of the increasing functions ``t - |theta| + lam - M sum_S (|weight_i| - M t)``, so its root is the
+    largest of theirs; those of the s largest weights, s = 0, 1, ..., suffice, and all are had from one sort.
+
+    Where theta is 0 every direction of b is as good, and the first is taken.
+    """
+    norm = torch.linalg.vector_norm(theta, dim=-1, keepdim=True)  # (..., 1)
+    largest = weight.abs().sort(dim=-1, descending=True).values
+    count = torch.arange(weight.shape[-1] + 1, dtype=theta.dtype, device=theta.device)
+    sums = torch.nn.functional.pad(largest.cumsum(-1), (1, 0))  # (..., h + 1)
+    t = ((norm - lam + M * sums) / (1 + M * M * count)).amax(-1, keepdim=True).clamp(min=0)
+    first = torch.zeros_like(theta)
+    first[..., 0] = 1
+    b = t * torch.where(norm > 0, theta / norm.clamp(min=torch.finfo(theta.dtype).tiny), first)
+    return b, torch.minimum(torch.maximum(weight, -M * t), M * t)
+
+
+def group_codes(group: Sequence[int] | Sequence[Sequence[int]], p: int) -> Tensor:
+    """Return each column's group (p,), numbered from 0.
+
+    Parameters
+    ----------
+    group : sequence of int (p,), or sequence of sequences of int
+        Each column's group, or each group's columns.
+    p : int
+        Columns.
+
+    Raises
+    ------
+    InputError
+        SL-422 where a column is in no group; SL-423 where one is in two; SL-424 where there is no such column.
+    """
+    listed = [list(columns) for columns in group if isinstance(columns, Sequence)]
+    if not listed:
+        if len(group) != p:
+            raise InputError("SL-422", f"group has {len(group)} entries for {p} columns.", "Give each column's group.")
+        return torch.as_tensor(group).unique(return_inverse=True)[1]
+    columns = torch.tensor([column for columns in listed for column in columns], dtype=torch.long)
+    if bool(((columns < 0) | (columns >= p)).any()):
+        raise InputError("SL-424", "group names a column that there is not.", f"Columns are numbered 0 to {p - 1}.")
+    times = columns.bincount(minlength=p)
+    if bool((times > 1).any()):
+        raise InputError("SL-423", f"column {int(times.argmax())} is in two groups.", "Put each column in one group.")
+    if bool((times == 0).any()):
+        found = f"column {int(times.argmin())} is in no group."
+        raise InputError("SL-422", found, "Put each column in one group, by itself if need be.")
+    code = torch.repeat_interleave(torch.tensor([len(columns) for columns in listed]))
+    return torch.empty(p, dtype=torch.long).index_put_((columns,), code).unique(return_inverse=True)[1]
+
+
+def group_layout(code: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the columns of each group, padded to the largest.
+
+    Parameters
+    ----------
+    code : Tensor (p,)
+        Each column's group, 0 to G - 1.
+
+    Returns
+    -------
+    index : Tensor (G, m)
+        Each group's columns; p where there is none.
+    place : Tensor (p,)
+        Each column's place among the G * m.
+    """
+    p, size, order = len(code), code.bincount(), code.argsort(stable=True)
+    rank = torch.arange(p) - (size.cumsum(0) - size)[code[order]]
+    place = torch.empty_like(code).index_put_((order,), code[order] * int(size.max()) + rank)
+    index = torch.full((len(size) * int(size.max()),), p).index_put_((place,), torch.arange(p))
+    return index.view(len(size), -1), place
+
+
+def gather_groups(value: Tensor, index: Tensor) -> Tensor:
+    """Return `value` (B, p, a) by group, (B, G, m * a), padded with 0; `index` (G, m) as from `group_layout`."""
+    return torch.nn.functional.pad(value, (0, 0, 0, 1))[:, index].flatten(2)
+
+
+def scatter_groups(value: Tensor, place: Tensor, width: int) -> Tensor:
+    """Return `value` (B, G, m * a), where a is `width`, by column: (B, p, a); `place` (p,) as from `group_layout`."""
+    return value.reshape(len(value), -1, width)[:, place]
