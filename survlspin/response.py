@@ -42,7 +42,7 @@ class Response:
     weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        weight = np.ones(len(self.value)) if self.weight is None else self.weight
+        weight = np.ones(self.value.shape[:1]) if self.weight is None else self.weight
         for name, array in [("value", self.value), ("weight", weight)]:
             if array.dtype.kind not in "iuf":
                 raise InputTypeError("SL-154", f"{name} of the response is of type {array.dtype}.", "Give numbers.")

@@ -73,11 +73,11 @@ class RowQuadratic(Quadratic):
 
     def sandwich(self, z: Tensor) -> Tensor:
         z = z.double()  # (B, n, p)
-        (models, n, p), k = z.shape, self.curvature.shape[-1]
+        (models, _, p), k = z.shape, self.curvature.shape[-1]
         blocks = z.new_empty(models, k, p, k, p)
         for a in range(k):
             scaled = self.curvature[:, :, a, a:, None] * z[:, :, None]  # (B, n, k - a, p)
-            block = (z.mT @ scaled.view(models, n, -1)).view(models, p, k - a, p)
+            block = (z.mT @ scaled.flatten(2)).view(models, p, k - a, p)
             blocks[:, a, :, a:] = block
             blocks[:, a:, :, a] = block.permute(0, 2, 3, 1)
         return blocks.view(models, k * p, k * p)
@@ -130,7 +130,7 @@ class RowHead(Head[RowTarget]):
                 f"Make the net with k={self.k}.",
             )
         sets, n = target.weight.shape
-        at = eta.double().reshape(sets, -1, n, self.k)
+        at = eta.double().reshape(sets, len(eta) // sets, n, self.k)
         return at, target.value[:, None].expand(-1, at.shape[1], -1, -1)
 
     @abstractmethod
@@ -216,6 +216,10 @@ class Bernoulli(RowHead):
         """Return the cross-entropy (B, n) from equal probabilities, ``log(1 + exp(eta)) - eta / 2``."""
         return (-functional.logsigmoid(-eta) - eta / 2)[..., 0]
 
+    def label(self, target: RowTarget) -> Tensor:
+        """Return the codes of the rows' classes (T, n, 1)."""
+        return target.value
+
     def _values(self, response: Response) -> Tensor:
         return _codes(response, 2, "Bernoulli()").double()
 
@@ -261,6 +265,10 @@ class Multinomial(RowHead):
     def score(self, eta: Tensor) -> Tensor:
         """Return the cross-entropy (B, n) from equal probabilities, ``log sum_a exp(eta_a) - mean_a eta_a``."""
         return eta.logsumexp(-1) - eta.mean(-1)
+
+    def label(self, target: RowTarget) -> Tensor:
+        """Return the codes of the rows' classes (T, n, 1)."""
+        return target.value
 
     def _values(self, response: Response) -> Tensor:
         return _codes(response, self.k, f"Multinomial(k={self.k})")

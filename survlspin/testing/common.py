@@ -1,4 +1,4 @@
-"""What the contract checks share: demands with plain messages, a cohort, derivatives by differences."""
+"""What the contract checks share: demands with plain messages, small data, derivatives by differences."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..outcome import Outcome
+from ..response import Response
 
 MODELS = 3  # in every stack that is checked
 
@@ -51,6 +52,31 @@ def cohort(n: int = 24, seed: int = 0) -> Outcome:
         weight=rng.integers(1, 7, n) / 3,
         stratum=rng.integers(0, 2, n),
     )
+
+
+def numbers(k: int = 1, n: int = 24, seed: int = 0) -> Response:
+    """Return a small response of k numbers per row with unequal weights, some of them 0.
+
+    Parameters
+    ----------
+    k : int
+        Numbers per row.
+    n : int
+        Rows.
+    seed : int
+
+    Returns
+    -------
+    Response
+    """
+    rng = np.random.default_rng(seed)
+    return Response(rng.normal(1.0, 2.0, (n, k)), rng.integers(0, 7, n) / 3)
+
+
+def classes(k: int = 2, n: int = 24, seed: int = 0) -> Response:
+    """Return a small response of k classes with unequal weights, some of them 0; parameters as in `numbers`."""
+    rng = np.random.default_rng(seed)
+    return Response(rng.integers(0, k, n), rng.integers(0, 7, n) / 3)
 
 
 def slopes(function: Callable, gradient: Tensor, at: Tensor, rng, step: float = 1e-5) -> tuple[Tensor, Tensor]:
