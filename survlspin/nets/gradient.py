@@ -41,7 +41,7 @@ class GradientLasso(Net):
 
     penalty_names = ("gradient",)
     column: Tensor | None
-    root_size: Tensor | None
+    size: Tensor | None
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class GradientLasso(Net):
         )
         alone = len(groups) == p
         self.register_buffer("column", None if alone else column, persistent=False)
-        self.register_buffer("root_size", None if alone else size.sqrt(), persistent=False)
+        self.register_buffer("size", None if alone else size, persistent=False)
         self.predictor = MLP(models, (p, *hidden, self.k), activation(act), bias=self.bias)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, weight: Tensor | None = None):
@@ -79,7 +79,7 @@ class GradientLasso(Net):
         """Return the (weighted) mean over rows of the gradient's L1 norm (paper, Eq. 2)."""
         size = self._sizes(self.slopes(parts, torch.is_grad_enabled()))
         weight = spread(batch.target.weight, self.models).to(size.dtype)
-        norm = (size if self.root_size is None else size * self.root_size).sum(-1)  # (B, n)
+        norm = (size if self.size is None else size * self.size.to(size.dtype).sqrt()).sum(-1)  # (B, n)
         return {"gradient": (weight * norm).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)}
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
@@ -92,9 +92,33 @@ class GradientLasso(Net):
         """Return the effective dimension (B,): the mean over rows of the number of columns selected (paper, Eq. 3)."""
         return self.selected(self(x)[1]).sum(-1).double().mean(1)
 
+    def lambda_at_ratio(self, batch: Batch, ratio: float) -> Tensor:
+        """Return the lambda (B,) at which the penalty now is `ratio` times the loss (paper, section 3).
+
+        The paper writes 1:2 for a ratio of cross-entropy to penalty at the initial weights. A net of classes is least
+        certain there, where slopes of certainty vanish, so that the lambda depends much on the size of the weights.
+        """
+        with torch.no_grad():
+            eta, parts = self(batch.x)
+            nll, penalty = self.head.nll(eta, batch.target), self.penalties(parts, batch)["gradient"]
+        return ratio * nll / penalty.clamp(min=torch.finfo(penalty.dtype).tiny)
+
+    def largest_lambda(self, batch: Batch) -> Tensor:
+        """Return the smallest lambda (T,) at which the best linear net of one output is constant.
+
+        It is the lasso's ``max_j |x_j' r| / n`` with the residuals r of the null model (group lasso: the norm over a
+        factor's columns g, divided by ``sqrt(|g|)``): the top of a grid. Heads of classes have none, as their score is
+        flat where all classes are as likely; use `lambda_at_ratio`.
+        """
+        x, weight = batch.x.double(), batch.target.weight[..., None]  # (T, n, p), (T, n, 1)
+        mean = (weight * x).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        slope = self.head.quadratic(torch.zeros_like(x[..., :1]), batch.target).gradient  # (T, n, 1)
+        size = self._sizes((slope * (x - mean)).sum(1, keepdim=True))[:, 0]  # (T, G)
+        return (size if self.size is None else size / self.size.to(size.dtype).sqrt()).amax(-1)
+
     def _sizes(self, slopes: Tensor) -> Tensor:
         """Return the L2 norm of each row's slopes by factor, (B, n, G)."""
-        if self.column is None or self.root_size is None:
+        if self.column is None or self.size is None:
             return slopes.abs()
-        squares = slopes.new_zeros(*slopes.shape[:2], len(self.root_size)).index_add(2, self.column, slopes**2)
+        squares = slopes.new_zeros(*slopes.shape[:2], len(self.size)).index_add(2, self.column, slopes**2)
         return squares.clamp(min=torch.finfo(squares.dtype).tiny).sqrt()  # whose gradient at 0 is 0
