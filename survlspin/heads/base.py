@@ -109,6 +109,10 @@ class Head(ABC, Generic[T]):
         probabilities from equal ones.
         """
 
+    def label(self, target: T) -> Tensor | None:
+        """Return the rows' classes (T, n, 1), for penalties on pairs of rows of a class; None where there are none."""
+        return None
+
 
 def gather(values: Tensor, index: Tensor) -> Tensor:
     """Return rows `index` (T, m) of `values` (T, n), where one set of rows (1, n) serves every model."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..heads import Cox, Head
+from .affinity import Affinity, make_affinity, pair_penalties
 from .base import Net, spread
 from .layers import MLP, activation, open_probability
 
@@ -42,9 +43,16 @@ class _Gated(Net):
     context : sequence of int
         Columns that alone the gating net sees. They leave the gated input and enter as a main effect of their own,
         a small net b(c) - b(0). Empty: the gates see every column, as in the paper.
+    affinity : {"rbf", "knn", "label"} or Affinity, optional
+        Which rows are alike (see `survlspin.nets.affinity`, whose objects take parameters). It gives the net two more
+        penalties: "stability", which draws the gates of like rows together, and "diversity", which
+        drives those of unlike rows apart. None: neither.
+    target : float, optional
+        How many gates to leave open: the penalty "gates" is then the excess of the expected number of open gates over
+        that of `target` gates wide open and the others firmly closed. None: that number itself.
     """
 
-    penalty_names = ("gates",)
+    penalty_names: tuple[str, ...] = ("gates",)
     column: Tensor | None
     context: Tensor | None
     gated: Tensor | None
@@ -61,9 +69,14 @@ class _Gated(Net):
         sigma: float = 0.5,
         group: Sequence[int] | None = None,
         context: Sequence[int] = (),
+        affinity: str | Affinity | None = None,
+        target: float | None = None,
         models: int = 1,
     ):
         super().__init__(p, Cox() if head is None else head, models)
+        self.affinity = make_affinity(affinity, p)
+        if self.affinity is not None:
+            self.penalty_names = ("gates", "stability", "diversity")
         if not sigma > 0:
             raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
         self.sigma = sigma
@@ -78,6 +91,7 @@ class _Gated(Net):
         self.register_buffer("column", None if torch.equal(column, torch.arange(p)) else column, persistent=False)
         self.register_buffer("context", seen if len(seen) else None, persistent=False)
         self.register_buffer("gated", gated if len(seen) else None, persistent=False)
+        self.spared = 0.0 if target is None else _spared(target, self.n_gates, sigma)
         self.gating = MLP(models, (len(seen) or p, *gate_hidden, self.n_gates), torch.tanh)
         self.main = MLP(models, (len(seen), *gate_hidden, self.k), torch.tanh, bias=False) if len(seen) else None
         self.predictor = MLP(models, (p, *hidden, self.k), act, norm=norm, bias=self.bias)
@@ -93,7 +107,7 @@ class _Gated(Net):
         mu = torch.tanh(self.gating(seen))  # (B, n, G)
         z = (mu + 0.5 if noise is None else torch.add(mu + 0.5, noise, alpha=self.sigma)).clamp(0, 1)
         gate = z if self.column is None else torch.cat([z, torch.ones_like(z[..., :1])], -1)[..., self.column]
-        parts = {"gate": gate, "mu": mu}
+        parts = {"gate": gate, "mu": mu, "z": z}
         eta = self._output(gate, x if self.gated is None else x * self.gated, weight, parts)
         if self.main is not None:
             main = self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
@@ -101,13 +115,30 @@ class _Gated(Net):
         return eta, parts
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return the expected number of open gates, as the (weighted) mean over rows (paper, Eq. 4)."""
+        """Return the penalty on open gates and, with an affinity, those on pairs of rows.
+
+        "gates" is the expected number of open gates, as the (weighted) mean over rows (paper, Eq. 4).
+        """
         weight = spread(batch.target.weight, self.models).to(parts["mu"].dtype)
         open_ = open_probability(parts["mu"], self.sigma).sum(-1)  # (B, n)
-        return {"gates": (weight * open_).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)}
+        mean = (weight * open_).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)
+        values = {"gates": (mean - self.spared).clamp(min=0)}
+        if self.affinity is not None:
+            label = self.head.label(batch.target)
+            pairs = pair_penalties(self.affinity, parts["z"], batch.x, batch.target.weight, label)
+            values["stability"], values["diversity"] = pairs
+        return values
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
         return parts["gate"] > 0
+
+
+def _spared(target: float, gates: int, sigma: float) -> float:
+    """Return the expected number of open gates when `target` of them have mu = 1 and the others mu = -1."""
+    if not 0 <= target < gates:
+        raise InputError("SL-436", f"target={target!r} of {gates} gates.", "Give a number from 0 to less than that.")
+    opened, closed = open_probability(torch.tensor([1.0, -1.0], dtype=torch.float64), sigma).tolist()
+    return target * opened + (gates - target) * closed
 
 
 class LSPIN(_Gated):
@@ -120,7 +151,7 @@ class LSPIN(_Gated):
         Hidden widths of the prediction net.
     act : {"tanh", "relu", "leaky_relu", "silu"}
         Its activation.
-    norm, gate_hidden, sigma, group, context, models : see `_Gated`
+    norm, gate_hidden, sigma, group, context, affinity, target, models : see `_Gated`
     """
 
     def __init__(self, p: int, hidden: Sequence[int] = (16,), head: Head | None = None, *, act: str = "tanh", **gating):
@@ -139,7 +170,7 @@ class LLSPIN(_Gated):
     hidden : sequence of int
         Widths of a deep linear parameterisation, as in the reference code; it is one affine map all the same, and
         ``parts["coef"]`` is made from it. Empty: the affine map itself.
-    norm, gate_hidden, sigma, group, context, models : see `_Gated`
+    norm, gate_hidden, sigma, group, context, affinity, target, models : see `_Gated`
     """
 
     def __init__(self, p: int, hidden: Sequence[int] = (), head: Head | None = None, **gating):

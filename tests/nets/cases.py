@@ -1,6 +1,7 @@
 """Every net by name; a new one adds its line and is held to the contract in `test_nets.py`."""
 
 from survlspin.nets import LLSPIN, LSPIN, STG, Dense, GradientLasso
+from survlspin.nets.affinity import Nearest
 
 P = 6
 CASES = {
@@ -13,6 +14,8 @@ CASES = {
     "LLSPIN deep norm": lambda models: LLSPIN(P, (5, 3, 1), gate_hidden=(5, 4), norm=True, models=models),
     "LLSPIN groups": lambda models: LLSPIN(P, (4,), group=[0, 1, 1, 2, 0, 2], models=models),
     "LLSPIN context": lambda models: LLSPIN(P, context=[1, 4], norm=True, models=models),
+    "LSPIN alike": lambda models: LSPIN(P, (4,), affinity="rbf", context=[1, 4], models=models),
+    "LLSPIN alike": lambda models: LLSPIN(P, affinity=Nearest(3), target=1.5, models=models),
     "Dense": lambda models: Dense(P, (5, 4), models=models),
     "Dense norm": lambda models: Dense(P, (5,), act="relu", norm=True, models=models),
     "Dense linear": lambda models: Dense(P, (), models=models),

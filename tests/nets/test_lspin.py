@@ -1,4 +1,4 @@
-"""LSPIN and LLSPIN against the reference code, whose loss is a mean squared error: hence a Gaussian head here."""
+"""LSPIN and LLSPIN against the reference code; the options of their penalties; the contract for all kinds of heads."""
 
 from pathlib import Path
 
@@ -7,10 +7,15 @@ import pytest
 import torch
 from nets.cases import P
 
-from survlspin.heads import Cox, Head, Target
+from survlspin.errors import InputError
+from survlspin.heads import Bernoulli, Cox, Gaussian, Multinomial
 from survlspin.nets import LLSPIN, LSPIN
+from survlspin.nets.affinity import Nearest
 from survlspin.outcome import Outcome
-from survlspin.testing import check_head, check_net, cohort
+from survlspin.response import Response
+from survlspin.testing import check_net, classes, cohort, numbers
+from survlspin.train import Data, Settings, fit
+from survlspin.train.fit import penalty_weights, seeded
 from survlspin.train.optim import Buffer, make_optimizer
 from survlspin.train.step import Batch, objective, step
 
@@ -19,38 +24,11 @@ EXACT = {"rtol": 1e-9, "atol": 1e-11}
 FLOAT32 = {"rtol": 1e-4, "atol": 2e-6}
 
 
-class Values(Target):
-    """Measured values (T, n)."""
-
-    def __init__(self, value, weight):
-        self.value, self.weight, self.total = value, weight, weight.sum(1)
-
-    def take(self, index, valid=None):
-        value, weight = (a.expand(len(index), -1).gather(1, index) for a in (self.value, self.weight))
-        return Values(value, weight if valid is None else weight * valid)
-
-    def split(self, parts):
-        return map(Values, self.value.chunk(parts), self.weight.chunk(parts))
-
-    def to(self, device):
-        return Values(self.value.to(device), self.weight.to(device))
-
-
-class Gaussian(Head):
-    """Mean squared error, of the outcome's time."""
-
-    k, decomposes, free_intercept = 1, True, False
-
-    def prepare(self, outcome):
-        weight = np.ones(len(outcome)) if outcome.weight is None else outcome.weight
-        return Values(torch.from_numpy(outcome.time)[None], torch.from_numpy(weight)[None])
+class SquaredError(Gaussian):
+    """The reference's loss, which is twice the house's."""
 
     def nll(self, eta, target):
-        return self.contributions(eta, target).sum(1)
-
-    def contributions(self, eta, target):
-        value, weight, total = (a.repeat_interleave(len(eta) // len(target.total), 0) for a in vars(target).values())
-        return weight * (eta[..., 0] - value) ** 2 / total[:, None].clamp(min=1e-300)
+        return 2 * super().nll(eta, target)
 
 
 class Reference:
@@ -58,11 +36,11 @@ class Reference:
 
     def __init__(self, name, **options):
         self.gold = dict(np.load(GOLDEN / f"{name}.npz"))
-        x, y = self.tensor("X"), self.tensor("y")[:, 0]
+        x = self.tensor("X")
         self.n, self.p = x.shape
         make = {"lspin": LSPIN, "llspin_deep": LLSPIN}[name]
-        self.net = make(self.p, head=Gaussian(), sigma=float(self.gold["sigma"]), **options).double()
-        self.x, self.target = x[None], Values(y[None], torch.ones(1, self.n, dtype=torch.float64))
+        self.net = make(self.p, head=SquaredError(), sigma=float(self.gold["sigma"]), **options).double()
+        self.x, self.target = x[None], SquaredError().prepare(Response(self.gold["y"]))
         self.lam = {"gates": torch.tensor([self.gold["lam"] / self.p])}  # theirs: of the mean over gates, not their sum
         self.load("w0")
 
@@ -119,7 +97,7 @@ def test_a_training_pass_equals_the_reference(reference, prefix, tolerance):
 
 
 def test_loss_and_gradients_equal_the_reference(reference):
-    loss, fit_loss = objective(reference.net.train(), Gaussian(), reference.batch(0), reference.lam)
+    loss, fit_loss = objective(reference.net.train(), SquaredError(), reference.batch(0), reference.lam)
     reference.agrees("train/loss", loss)
     reference.agrees("train/fit_loss", fit_loss)
     parameters = list(reference.net.parameters())
@@ -140,8 +118,8 @@ def test_six_steps_of_gradient_descent_equal_the_reference(reference):
     optimizer, lr = make_optimizer("sgd", buffer), torch.tensor([0.05], dtype=torch.float64)
     losses = []
     for i in range(6):
-        losses.append(objective(net, Gaussian(), reference.batch(i), reference.lam)[0].detach())
-        step(net, Gaussian(), reference.batch(i), reference.lam, buffer, optimizer, lr)
+        losses.append(objective(net, SquaredError(), reference.batch(i), reference.lam)[0].detach())
+        step(net, SquaredError(), reference.batch(i), reference.lam, buffer, optimizer, lr)
     for prefix, tolerance in {"": EXACT, "tensorflow/": FLOAT32}.items():
         reference.agrees(f"{prefix}train/losses_6steps", torch.stack(losses), tolerance)
         for name, parameter in zip(reference.names(), net.parameters(), strict=True):
@@ -158,7 +136,7 @@ def test_an_evaluation_pass_equals_the_reference(reference, when):
     reference.agrees(f"{when}/mu", parts["mu"])
     reference.agrees(f"{when}/gates", parts["gate"])
     reference.agrees(f"{when}/pred", eta)
-    loss, fit_loss = objective(net, Gaussian(), Batch(reference.x, reference.target), reference.lam)
+    loss, fit_loss = objective(net, SquaredError(), Batch(reference.x, reference.target), reference.lam)
     reference.agrees(f"{when}/loss", loss)
     reference.agrees(f"{when}/fit_loss", fit_loss)
     if f"{when}/eff_coef" in reference.gold:
@@ -203,8 +181,94 @@ def test_cox_llspin_equals_a_port_of_the_paper(ties):
         )
 
 
-def test_the_contract_holds_for_a_head_with_an_intercept():
-    check_head(Gaussian(), cohort())
-    for make in (LSPIN, LLSPIN):
-        check_net(lambda models, make=make: make(P, (4,), Gaussian(), norm=True, models=models), Gaussian())
-        assert make(P, head=Gaussian()).predictor.affine[-1].bias is not None
+HEADS = {"cox": (Cox(), cohort()), "numbers": (Gaussian(2), numbers(2)), "classes": (Multinomial(3), classes(3))}
+MAKERS = {
+    "LSPIN": lambda head, models: LSPIN(P, (4,), head, group=[0, 1, 1, 2, 0, 2], affinity="rbf", models=models),
+    "LSPIN context": lambda head, models: LSPIN(P, (4,), head, context=[1, 4], norm=True, models=models),
+    "LLSPIN": lambda head, models: LLSPIN(P, (), head, affinity=Nearest(4), target=1.0, models=models),
+    "LLSPIN deep": lambda head, models: LLSPIN(P, (5, 3), head, norm=True, context=[0], models=models),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_contract_holds_for_every_kind_of_head(name, kind):
+    head, outcome = HEADS[kind]
+    check_net(lambda models: MAKERS[name](head, models), head, outcome)
+
+
+def test_the_contract_holds_for_labels_that_are_the_classes():
+    check_net(
+        lambda models: LSPIN(P, (4,), Multinomial(3), affinity="label", models=models), Multinomial(3), classes(3)
+    )
+
+
+@pytest.mark.parametrize("make", [LSPIN, LLSPIN])
+def test_only_an_outcome_with_an_intercept_has_an_output_bias(make):
+    assert make(P, head=Gaussian()).predictor.affine[-1].bias is not None
+    assert make(P, head=Cox()).predictor.affine[-1].bias is None
+
+
+def at_gates(net, mu):
+    """The penalties of a batch whose gates have these mu (n, G)."""
+    target = Gaussian().prepare(Response(np.zeros(len(mu)), np.arange(1.0, 1 + len(mu))))
+    at = torch.tensor(mu, dtype=torch.float64)[None]
+    return net.penalties(
+        {"mu": at, "z": (at + 0.5).clamp(0, 1)}, Batch(torch.zeros(1, len(mu), P, dtype=torch.float64), target)
+    )
+
+
+def test_a_target_spares_as_many_gates():
+    wide, target = [[1.0] * P, [1.0] * 4 + [-1.0] * 2, [-1.0] * P], 4.0
+    plain, spared = LSPIN(P), LSPIN(P, target=target)
+    for mu, open_ in zip(wide, (6, 4, 0), strict=True):
+        excess = at_gates(plain, [mu])["gates"] - at_gates(plain, [wide[1]])["gates"]
+        expected = excess if open_ > target else torch.zeros_like(excess)
+        torch.testing.assert_close(at_gates(spared, [mu])["gates"], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_below_its_target_the_penalty_does_not_pull():
+    net = LSPIN(P, target=3.0)
+    for mu, pulls in ((-0.5, False), (0.5, True)):
+        value = torch.full((1, 4, P), mu, dtype=torch.float64, requires_grad=True)
+        target = Gaussian().prepare(Response(np.zeros(4)))
+        batch = Batch(torch.zeros(1, 4, P, dtype=torch.float64), target)
+        gradient = torch.autograd.grad(net.penalties({"mu": value}, batch)["gates"].sum(), value)[0]
+        assert bool((gradient > 0).all()) is pulls
+
+
+@pytest.mark.parametrize("target", [-1.0, float(P), float("nan")])
+def test_a_target_that_no_gates_can_meet_is_refused(target):
+    with pytest.raises(InputError, match="SL-436"):
+        LSPIN(P, target=target)
+
+
+def test_an_affinity_brings_its_penalties():
+    assert LSPIN(P).penalty_names == ("gates",)
+    net = LSPIN(P, affinity="rbf")
+    assert net.penalty_names == ("gates", "stability", "diversity")
+    assert tuple(at_gates(net, [[1.0] * P, [-1.0] * P])) == net.penalty_names
+
+
+def trained(**lam):
+    """Gates of a small classification after a short training, and its classes."""
+    rng = np.random.default_rng(0)
+    code = np.arange(120) % 2
+    x = torch.from_numpy(rng.normal(size=(120, P)) + code[:, None])
+    head = Bernoulli()
+    net = LSPIN(P, (4,), head, affinity="label").double().initialize(seeded([0]))
+    data = Data(x, head.prepare(Response(code)))
+    settings = Settings(epochs=60, batch_size=None, lr=0.03, average=0.0)
+    fit(net, head, data, [np.arange(120)], penalty_weights(net, lam), seeded([0]), settings)
+    return net.eval()(x)[1]["z"][0].detach(), code
+
+
+def test_stability_draws_the_gates_of_a_class_together_and_diversity_drives_classes_apart():
+    spread, apart = {}, {}
+    for name, lam in {"none": {}, "stability": {"stability": 5.0}, "diversity": {"diversity": 5.0}}.items():
+        z, code = trained(**lam)
+        of_class = [z[code == c] for c in (0, 1)]
+        spread[name] = float(sum(own.var(0).sum() for own in of_class))
+        apart[name] = float((of_class[0].mean(0) - of_class[1].mean(0)).norm())
+    assert spread["stability"] < 0.3 * spread["none"]
+    assert apart["diversity"] > 1.5 * apart["none"]
