@@ -9,7 +9,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def test_every_example_is_run_here():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"compare_on_real_patients", "registry_speed"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "compare_on_real_patients",
+        "gradient_lasso_synthetic",
+        "registry_speed",
+    }
 
 
 def test_compare_on_real_patients(monkeypatch):
@@ -32,3 +36,11 @@ def test_registry_speed():
     table = example["compare"]("linear", threads=1, lam=0.01, forest=False, sizes=(800, 300, 800), points=4)
     assert table["C"].iloc[0] == pytest.approx(table["C"].max(), abs=0.05)
     assert table["C"].between(0.4, 0.9).all()
+
+
+def test_gradient_lasso_synthetic():
+    example = runpy.run_path(str(EXAMPLES / "gradient_lasso_synthetic.py"))
+    table = example["compare"](600, epochs=2, seed=0, lam=(0.0, 1.0))
+    assert table.loc["truth", "D_eff"] == pytest.approx(1.87, abs=0.02)
+    assert table["D_eff"].between(1, 49).all()
+    assert table["AUC"].between(0.3, 1).all()

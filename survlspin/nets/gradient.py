@@ -19,7 +19,7 @@ from .layers import MLP, activation
 if TYPE_CHECKING:
     from ..train.step import Batch
 
-EFFECTIVE = 0.1  # share of a row's largest slope from which a column counts (paper, section 3)
+EFFECTIVE = 0.1  # share of a row's largest slope from which a column counts
 
 
 class GradientLasso(Net):
@@ -76,7 +76,7 @@ class GradientLasso(Net):
             return torch.autograd.grad(total, parts["x"], create_graph=create_graph, retain_graph=True)[0]
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return the (weighted) mean over rows of the gradient's L1 norm (paper, Eq. 2)."""
+        """Return the (weighted) mean over rows of the gradient's L1 norm."""
         size = self._sizes(self.slopes(parts, torch.is_grad_enabled()))
         weight = spread(batch.target.weight, self.models).to(size.dtype)
         norm = (size if self.size is None else size * self.size.to(size.dtype).sqrt()).sum(-1)  # (B, n)
@@ -89,11 +89,11 @@ class GradientLasso(Net):
         return large if self.column is None else large[..., self.column]
 
     def d_eff(self, x: Tensor) -> Tensor:
-        """Return the effective dimension (B,): the mean over rows of the number of columns selected (paper, Eq. 3)."""
+        """Return the effective dimension (B,): the mean over rows of the number of columns selected."""
         return self.selected(self(x)[1]).sum(-1).double().mean(1)
 
     def lambda_at_ratio(self, batch: Batch, ratio: float) -> Tensor:
-        """Return the lambda (B,) at which the penalty now is `ratio` times the loss (paper, section 3).
+        """Return the lambda (B,) at which the penalty now is `ratio` times the loss, a rule of the paper.
 
         The paper writes 1:2 for a ratio of cross-entropy to penalty at the initial weights. A net of classes is least
         certain there, where slopes of certainty vanish, so that the lambda depends much on the size of the weights.

@@ -84,7 +84,7 @@ class STG(Net):
         return eta, parts
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return the expected number of open gates (paper, Eq. 5)."""
+        """Return the expected number of open gates."""
         return {"gates": open_probability(parts["mu"][:, 0], self.sigma).sum(-1)}
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
