@@ -1,6 +1,6 @@
 """Every net by name; a new one adds its line and is held to the contract in `test_nets.py`."""
 
-from survlspin.nets import LLSPIN, LSPIN, STG, Dense, GradientLasso
+from survlspin.nets import LLSPIN, LSPIN, STG, Dense, GradientLasso, LassoNet
 from survlspin.nets.affinity import Nearest
 
 P = 6
@@ -27,4 +27,7 @@ CASES = {
     "GradientLasso": lambda models: GradientLasso(P, (5, 4), models=models),
     "GradientLasso groups": lambda models: GradientLasso(P, (5,), act="tanh", group=[0, 1, 1, 2, 0, 2], models=models),
     "GradientLasso linear": lambda models: GradientLasso(P, (), models=models),
+    "LassoNet": lambda models: LassoNet(P, (5, 4), models=models),
+    "LassoNet groups": lambda models: LassoNet(P, (5,), act="tanh", group=[0, 1, 1, 2, 0, 2], models=models),
+    "LassoNet linear": lambda models: LassoNet(P, M=0, models=models),
 }
