@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
+from .base import DesignEstimator
 from .design import Design
 from .errors import InputError
 from .heads import Cox
@@ -21,13 +21,11 @@ from .outcome import Outcome, check_enough_events
 __all__ = ["CoxModel", "StepFunction", "SurvivalEstimator", "outcome_of", "split_validation", "step_functions"]
 
 
-class SurvivalEstimator(BaseEstimator, ABC):
+class SurvivalEstimator(DesignEstimator, ABC):
     """An estimator in scikit-survival's manner for any X and y of this package.
 
     Attributes
     ----------
-    design_ : Design
-        How X becomes columns.
     unique_times_ : float64 array (K,)
         The times at which curves are given: those of the training rows.
     """
@@ -51,13 +49,6 @@ class SurvivalEstimator(BaseEstimator, ABC):
         outcome = self._usable_outcome(X, y)
         self._adopt_design(Design.fit(X, weight=outcome.weight))
         return self._columns(X), outcome
-
-    def _adopt_design(self, design: Design) -> None:
-        """Keep the design, and say as scikit-learn does what X it was fitted on."""
-        self.design_, self.n_features_in_ = design, design.n_features_in_
-        vars(self).pop("feature_names_in_", None)  # of an earlier fit
-        if design.feature_names_in_ is not None:
-            self.feature_names_in_ = np.asarray(design.feature_names_in_, dtype=object)
 
     def _usable_outcome(self, X, y) -> Outcome:
         """Return the outcome.

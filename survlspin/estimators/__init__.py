@@ -1,6 +1,18 @@
-"""Estimators in scikit-survival's manner."""
+"""Estimators in scikit-learn's and scikit-survival's manner: how sparsity acts, times what is predicted."""
 
-from .cox import CoxLLSPIN, CoxLSPIN, DeepSurv
+from .dense import DeepSurv, DenseClassifier, DenseRegressor
+from .lspin import CoxLLSPIN, CoxLSPIN, LLSPINClassifier, LLSPINRegressor, LSPINClassifier, LSPINRegressor
 from .path import Path
 
-__all__ = ["CoxLLSPIN", "CoxLSPIN", "DeepSurv", "Path"]
+__all__ = [
+    "CoxLLSPIN",
+    "CoxLSPIN",
+    "DeepSurv",
+    "DenseClassifier",
+    "DenseRegressor",
+    "LLSPINClassifier",
+    "LLSPINRegressor",
+    "LSPINClassifier",
+    "LSPINRegressor",
+    "Path",
+]

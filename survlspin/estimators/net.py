@@ -1,14 +1,12 @@
-"""What all estimators with a net share: data in, members trained as one stack, risks and curves out."""
+"""What all estimators with a net share, whatever they predict: settings, data in, members trained as one stack."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,25 +14,23 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..design import Design, check_leaks
+from ..base import DesignEstimator
+from ..design import Design
 from ..errors import InputError, InputWarning
-from ..heads import Cox
+from ..heads import Head
 from ..nets import Net
-from ..outcome import Outcome, check_enough_events
-from ..survival import CoxModel, outcome_of, step_functions
-from ..train import Data, History, Settings, fit, predict
-from ..train.fit import penalty_weights, seeded
-from .progress import progress_bar
+from ..outcome import Outcome
+from ..response import Response
+from ..train import Data, History, Settings, predict
+from ..train.fit import unknown_penalty
+from .problem import Problem
 
 WIDTHS = "a tuple of whole numbers from 1"
-STEP_ROWS = 256  # larger batches count as more than one step where steps are limited
 LARGE = 10_000  # training rows from which lr and batch_size "auto" are larger
 
 PARAMETERS = """
     hidden : tuple of int
         Hidden widths of the prediction net.
-    ties : {"efron", "breslow"}
-        How deaths at one time share a risk set.
     epochs : int, optional
         Passes over the training rows at most; None: 30, or on small data as many as make 3,000 steps.
     lr : "auto" or float
@@ -49,10 +45,12 @@ PARAMETERS = """
         Evaluations without a better validation objective after which training stops; the best weights are kept.
         There is one evaluation per epoch, but at most one per 20 steps, and one per 200 steps of a longer epoch.
     validation_fraction : float
-        Share of the rows, stratified by event, that serve early stopping and the choice of lambda where `fit` is
-        given no ``validation_data``. 0: none, train all epochs.
+        Share of the rows, stratified by event or class, that serve early stopping and the choice of lambda where
+        `fit` is given no ``validation_data``. 0: none, train all epochs.
     members : int
-        Size of the ensemble. Members share the split and differ by seed; log-risks are averaged.
+        Size of the ensemble. Members share the split and differ by seed; their outputs are averaged.
+    restarts : int
+        Fits per member at a given lambda, of which the best by validation objective is kept. A path has no restarts.
     groups : {"factor", "column"}
         One gate per variable, or per column of the design matrix as in the paper.
     standardize : bool
@@ -62,7 +60,7 @@ PARAMETERS = """
     device : str, optional
         Where to compute; None: the CPU.
     force : bool
-        Accept fewer than 10 events and suspect values, with a warning.
+        Accept suspect values, and fewer than 10 events, with a warning.
     verbose : bool
         Show a progress bar.
     """
@@ -74,12 +72,6 @@ ATTRIBUTES = """
         The trained members.
     design_ : Design
         How X becomes columns; its reference patient is the one whose columns are all 0.
-    center_ : array (members,)
-        Mean log-risk of the training rows, subtracted from every prediction.
-    baseline_ : Baseline
-        Cumulative hazard of a patient with log-risk 0, made from all rows of `fit`.
-    unique_times_ : array (K,)
-        Times of the rows of `fit`, at which curves are given.
     lam_ : dict
         Weights of the penalties used.
     history_ : History or None
@@ -87,78 +79,15 @@ ATTRIBUTES = """
     """
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """One data set prepared for training: what the models of a fit or a path share.
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetEstimator(DesignEstimator, ABC):
+    """An estimator with a net; its parameters are `PARAMETERS`.
 
-    Attributes
-    ----------
-    design : Design
-        Fitted on all rows of `data`.
-    data, valid : Data
-        The rows of `fit`, and those that validate; without ``validation_data`` one data set is both.
-    rows, valid_rows : int array
-        The rows of `data` that train, and those of `valid` that validate (none: ``valid`` is None).
-    outcome : Outcome
-        Of all rows of `data`.
-    seeds : list of int
-        One per member: weights, batches and noise.
+    A *method* (how sparsity acts: `_net`, `_lam`) and a *task* (what is predicted: the methods below that) make an
+    estimator together.
     """
 
-    head: Cox
-    design: Design
-    data: Data
-    rows: np.ndarray
-    valid: Data | None
-    valid_rows: np.ndarray
-    outcome: Outcome
-    seeds: list[int]
-    settings: Settings
-    verbose: bool
-
-    def limited(self, steps: int) -> Problem:
-        """Return the problem with epochs for about `steps` steps at most (of larger batches fewer), but two or more."""
-        batch = self.settings.batch_size or len(self.rows)
-        epochs = max(math.ceil(steps * min(batch, STEP_ROWS) / len(self.rows)), 2)
-        epochs = epochs if self.settings.epochs is None else min(epochs, self.settings.epochs)
-        return replace(self, settings=replace(self.settings, epochs=epochs))
-
-    def initialize(self, make: Callable[[int], Net], points: int = 1) -> Net:
-        """Return the untrained members, once for every point of a path."""
-        seeds = self.seeds * points
-        return make(len(seeds)).initialize(seeded(seeds)).to(self.data.x.device)
-
-    def fit(self, net: Net, lam: dict[str, Sequence[float]], label: str) -> History:
-        """Train `net`, whose models are the members at the first lambda, the members at the second, ..."""
-        members = len(self.seeds)
-        weights = penalty_weights(net, {name: np.repeat(value, members) for name, value in lam.items()})
-        with progress_bar(label, self.verbose) as progress:
-            return fit(
-                net, self.head, self.data, [self.rows], weights, seeded(self.seeds * (net.models // members)),
-                self.settings, self.valid, [self.valid_rows], progress,
-            )  # fmt: skip
-
-    def centers(self, net: Net) -> Tensor:
-        """Return each model's mean log-risk over the training rows (B,), weights respected."""
-        rows = torch.from_numpy(self.rows)
-        weight = self.data.target.weight[0, rows]
-        eta = predict(net, self.data.x[rows])[..., 0].double()
-        return (eta * weight).sum(1) / weight.sum()
-
-    def risks(self, net: Net, center: Tensor, x: Tensor) -> Tensor:
-        """Return the members' mean centred log-risk at each point of a path, (points, n)."""
-        eta = predict(net, x)[..., 0].double() - center[:, None]
-        return eta.view(-1, len(self.seeds), x.shape[0]).mean(1)
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class CoxNet(CoxModel, ABC):
-    """A Cox model of the log-risk by a net; its parameters are `PARAMETERS`."""
-
-    uses: ClassVar = frozenset({"entry", "weight", "stratum"})
-
     hidden: tuple[int, ...] = ()
-    ties: str = "efron"
     epochs: int | None = None
     lr: float | str = "auto"
     batch_size: int | str | None = "auto"
@@ -167,6 +96,7 @@ class CoxNet(CoxModel, ABC):
     patience: int = 3
     validation_fraction: float = 0.2
     members: int = 1
+    restarts: int = 1
     groups: str = "factor"
     standardize: bool = True
     random_state: object = None
@@ -174,67 +104,72 @@ class CoxNet(CoxModel, ABC):
     force: bool = False
     verbose: bool = False
 
+    # ---- the method ----
+
     @abstractmethod
-    def _net(self, design: Design, head: Cox, models: int) -> Net:
+    def _net(self, design: Design, head: Head, models: int) -> Net:
         """Return an untrained net of `models` models for the design."""
 
     def _lam(self) -> dict[str, float]:
         """Return the penalties' weights by name."""
         return {}
 
-    def fit(self, X, y, validation_data=None):
-        """Fit the model.
+    def _train(self, problem: Problem):
+        """Fit the members and their restarts, and keep the best by validation objective."""
+        lam, members = self._lam(), self.members
+        many = replace(problem, seeds=more_seeds(problem.seeds, members * self.restarts))
+        net = many.initialize(self._maker(problem))
+        history = many.fit(net, {name: [value] for name, value in lam.items()}, type(self).__name__)
+        best = np.sort(np.argsort(history.objective, kind="stable")[:members])
+        problem = replace(problem, seeds=[many.seeds[i] for i in best])
+        return self._adopt(problem, net.rows(best), history.take(best), lam)
 
-        Parameters
-        ----------
-        X : DataFrame or array (n, columns)
-            Predictors; numbers, flags and categories.
-        y : any accepted outcome
-            See `survlspin.Outcome.of`.
-        validation_data : (X, y), optional
-            Rows that serve early stopping and the choice of lambda. None: a share of the rows given is set aside.
+    # ---- the task ----
 
-        Raises
-        ------
-        InputError
-            With the codes of `Outcome` and `Design`; SL-4xx where a setting cannot be used.
-        """
-        lam, problem = self._lam(), self._problem(X, y, validation_data)
-        net = problem.initialize(self._maker(problem))
-        history = problem.fit(net, {name: [value] for name, value in lam.items()}, type(self).__name__)
-        return self._adopt(problem, net, history, lam)
+    def _table(self, X, fitting: bool = False):
+        """Return X, checked as the task's users expect."""
+        return X
 
-    def predict(self, X) -> np.ndarray:
-        """Return each row's log-risk (n,), relative to the mean of the training rows; higher means earlier events."""
-        check_is_fitted(self, "net_")
-        eta = predict(self.net_, self._x(self.design_, X))[..., 0].double().cpu().numpy()
+    @abstractmethod
+    def _learn(self, X, y, sample_weight=None) -> tuple[Outcome | Response, Head, dict[str, object]]:
+        """Return what `fit` is to predict, its head, and its terms (classes, unit) as fitted attributes."""
+
+    @abstractmethod
+    def _outcome(self, terms: dict[str, object], X, y, sample_weight=None) -> Outcome | Response:
+        """Return what other rows are to predict, in the terms of the fit."""
+
+    @abstractmethod
+    def _strata(self, outcome) -> np.ndarray:
+        """Return codes (n,) within which rows are set aside for validation; both parts need rows of codes above 0."""
+
+    def _finish(self, problem: Problem, eta: Tensor) -> None:
+        """Keep what predictions need besides the outputs; `eta` (n, k) are those of all rows of `fit`."""
+
+    # ---- what they share ----
+
+    def _fit(self, X, y, validation_data=None, sample_weight=None):
+        return self._train(self._problem(X, y, validation_data, sample_weight))
+
+    def _outputs(self, X) -> np.ndarray:
+        """Return the members' mean output for each row, (n, k)."""
+        eta = predict(*self._fitted(X)).double().cpu().numpy()
         return (eta - self.center_[:, None]).mean(0)
-
-    def predict_cumulative_hazard_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
-        """Return cumulative hazards: step functions (n,), or an array (n, K) of values at `unique_times_`.
-
-        A model fitted with strata needs each row's: `stratum` (n,).
-        """
-        risk = self.predict(X)
-        hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
-        return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
 
     def _maker(self, problem: Problem) -> Callable[[int], Net]:
         return lambda models: self._net(problem.design, problem.head, models)
 
-    def _problem(self, X, y, validation_data) -> Problem:
+    def _problem(self, X, y, validation_data, sample_weight=None) -> Problem:
         """Read and check everything; fit the design."""
         self._check()
-        head, device = Cox(self.ties), torch.device(self.device or "cpu")
-        outcome = outcome_of(X, y)
-        check_enough_events(outcome, self.force)
-        check_leaks(X, outcome)
+        X = self._table(X, fitting=True)
+        outcome, head, terms = self._learn(X, y, sample_weight)
+        device = torch.device(self.device or "cpu")
         settings = {"standardize": self.standardize, "groups": self.groups, "force": self.force}
         design = Design.fit(X, weight=outcome.weight, **settings)
         if len(design.columns) > len(outcome):
             found = f"{len(design.columns)} columns for {len(outcome)} rows."
             remedy = "Many fits are equally good on these rows; penalties and early stopping choose among them."
-            warnings.warn(InputWarning("SL-220", found, remedy), stacklevel=3)
+            warnings.warn(InputWarning("SL-220", found, remedy), stacklevel=4)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         split, *seeds = np.random.SeedSequence(seed).generate_state(self.members + 1).tolist()
         data = Data(self._x(design, X), head.prepare(outcome).to(device))
@@ -242,12 +177,12 @@ class CoxNet(CoxModel, ABC):
             rows, valid_rows = self._split(outcome, split)
             valid = data if len(valid_rows) else None
         else:
-            rows, (Xv, yv) = np.arange(len(outcome)), validation_data
-            check = outcome_of(Xv, yv)
-            check_enough_events(check, force=True)
+            rows, Xv = np.arange(len(outcome)), self._table(validation_data[0])
+            check = self._outcome(terms, Xv, *validation_data[1:])
             valid, valid_rows = Data(self._x(design, Xv), head.prepare(check).to(device)), np.arange(len(check))
-        settings = self._settings(len(rows))
-        return Problem(head, design, data, rows, valid, valid_rows, outcome, seeds, settings, self.verbose)
+        return Problem(
+            head, design, data, rows, valid, valid_rows, outcome, terms, seeds, self._settings(len(rows)), self.verbose
+        )
 
     def _settings(self, n: int) -> Settings:
         """Return how to train on n rows."""
@@ -276,49 +211,75 @@ class CoxNet(CoxModel, ABC):
         batch_size = self.batch_size
         return {
             "members": (is_whole(self.members), "a whole number from 1"),
+            "restarts": (is_whole(self.restarts), "a whole number from 1"),
             "epochs": (self.epochs is None or is_whole(self.epochs), "None or a whole number from 1"),
             "batch_size": (
                 batch_size in ("auto", None) or is_whole(batch_size),
                 '"auto", None or a whole number from 1',
             ),
-            "lr": (self.lr == "auto" or (_is_number(self.lr) and self.lr > 0), '"auto" or a positive number'),
-            "weight_decay": (_is_number(self.weight_decay), "a number >= 0"),
+            "lr": (self.lr == "auto" or (is_number(self.lr) and self.lr > 0), '"auto" or a positive number'),
+            "weight_decay": (is_number(self.weight_decay), "a number >= 0"),
             "patience": (is_whole(self.patience), "a whole number from 1"),
             "validation_fraction": (
-                _is_number(self.validation_fraction) and self.validation_fraction < 1,
+                is_number(self.validation_fraction) and self.validation_fraction < 1,
                 "a share in [0, 1)",
             ),
             "hidden": (are_widths(self.hidden), WIDTHS),
         }
 
-    def _split(self, outcome: Outcome, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that train and those that validate, stratified by event; each have an event, or all train."""
-        happened = outcome.event != 0
-        if outcome.weight is not None:
-            happened = happened & (outcome.weight > 0)
-        if self.validation_fraction == 0 or happened.sum() < 2:
+    def _split(self, outcome: Outcome | Response, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that train and those that validate; all train where a code above 0 has a single row."""
+        code = self._strata(outcome)
+        if self.validation_fraction == 0 or not code.any() or np.bincount(code)[1:].min() < 2:
             return np.arange(len(outcome)), np.arange(0)
         rng, kept, held = np.random.default_rng(seed), [], []
-        for code in (0, 1):
-            rows = rng.permutation(np.flatnonzero(happened == code))
+        for value in range(code.max() + 1):
+            rows = rng.permutation(np.flatnonzero(code == value))
             n = round(self.validation_fraction * len(rows))
-            n = min(max(n, 1), len(rows) - 1) if code == 1 else n
+            n = min(max(n, 1), len(rows) - 1) if value > 0 else n
             held.append(rows[:n])
             kept.append(rows[n:])
         return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
 
-    def _adopt(self, problem: Problem, net: Net, history: History, lam: dict[str, float]):
-        """Take on trained members; make the baseline hazard of their average on all rows of `fit`."""
+    def _adopt(self, problem: Problem, net: Net, history: History | None, lam: dict[str, float]):
+        """Take on trained members."""
         self._adopt_design(problem.design)
+        vars(self).update(problem.terms)
         center = problem.centers(net)
         self.net_, self.center_, self.history_, self.lam_ = net, center.cpu().numpy(), history, lam
-        eta = problem.risks(net, center, problem.data.x)[0].cpu()
-        self.baseline_ = problem.head.baseline(eta, problem.outcome)
-        self.unique_times_ = np.unique(problem.outcome.time)
+        self._finish(problem, problem.outputs(net, center, problem.data.x)[0].cpu())
         return self
+
+    def _fitted(self, X) -> tuple[Net, Tensor]:
+        """Return the net and the design of the rows X."""
+        check_is_fitted(self, "net_")
+        return self.net_, self._x(self.design_, self._table(X))
 
     def _x(self, design: Design, X) -> Tensor:
         return torch.from_numpy(design.transform(X)).to(self.device or "cpu")
+
+
+def penalty_weights_of(lam: object, main: str, names: Sequence[str], owner: str) -> dict[str, float]:
+    """Return an estimator's ``lam``, a number for its `main` penalty or a dict, as a dict of numbers.
+
+    Raises
+    ------
+    InputError
+        SL-406 where a weight is not a number >= 0; SL-407 where there is no penalty of a name.
+    """
+    weights = {main: None, **lam} if isinstance(lam, dict) else {main: lam}
+    for name, value in weights.items():
+        if name not in names:
+            raise unknown_penalty(name, names, owner)
+        if not is_number(value):
+            raise InputError("SL-406", f"lam={lam!r}.", 'Give "auto" or a number >= 0.')
+    return weights
+
+
+def more_seeds(seeds: Sequence[int], n: int) -> list[int]:
+    """Return `seeds`, followed by as many drawn from them as make n."""
+    extra = n - len(seeds)
+    return [*seeds, *(np.random.SeedSequence(list(seeds)).generate_state(extra).tolist() if extra else ())]
 
 
 def is_whole(value: object, least: int = 1) -> bool:
@@ -331,5 +292,6 @@ def are_widths(value: object) -> bool:
     return isinstance(value, Sequence) and all(map(is_whole, value))
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether `value` is a finite number >= 0."""
     return isinstance(value, Real) and 0 <= value < np.inf

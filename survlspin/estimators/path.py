@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,22 @@ from sklearn.base import clone
 from torch import Tensor
 
 from ..errors import InputError
-from ..heads.cox import CoxTarget
 from ..nets import Net
 from ..train import predict
-from .net import Problem
+from .net import is_whole, penalty_weights_of
+from .problem import Problem
+from .selecting import Selecting, by_factor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .gated import GatedCox
-
-SHRINK = 0.3  # of the dense fit's last gate layer: open, saturated gates would not feel the penalty
-LARGEST = 2.0  # first guess of the largest lambda, in units of the loss that the dense fit saves
-SPAN = 100.0  # largest lambda over smallest
-SPARSE = 1 / 3  # share of the grid, at its sparse end, that is fitted from the start
 GIVEN_AWAY = 0.05  # of the validation loss that the best point saves, at most, for sparser sets
-WARM_STEPS, COLD_STEPS = 400, 800  # at most, for clones of the dense fit and for fits from the start
-EXTENSIONS = 5  # doublings of the largest lambda until no gate is open
+
+LAM_PARAMETER = """
+    lam : "auto", float or dict
+        Weight of the penalties, in the unit of the loss (Cox: divided by the weighted number of events; others: by
+        the weighted number of rows). A number weighs the main penalty, a dict each by its name. "auto": the largest
+        lambda of the path whose validation NLL is as good as the best's (see `Path.chosen`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class Path:
     frame : DataFrame
         One row per point: ``lam``; ``validation_nll`` of the ensemble and ``validation_se``, the standard error of
         its difference from the best point; ``median``, ``mean`` and ``union`` of the number of factors used over
-        training rows.
+        training rows; and what else the method says of a point.
     chosen : int
         The sparsest point whose validation NLL is within one standard error (of the difference) of the best and that
         gives away at most a twentieth of what the best saves over no model. (With few events in validation the
@@ -50,24 +49,28 @@ class Path:
 
     frame: pd.DataFrame
     chosen: int
-    _estimator: GatedCox
+    _estimator: PathEstimator
     _problem: Problem
     _net: Net
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def at(self, i: int) -> GatedCox:
+    def at(self, i: int) -> PathEstimator:
         """Return the fitted estimator of point `i`."""
         i = range(len(self))[i]
-        estimator = clone(self._estimator).set_params(lam=float(self.frame["lam"].iloc[i]))
+        lam = float(self.frame["lam"].iloc[i])
+        other = self._estimator._lam_besides()
+        estimator = clone(self._estimator)
+        estimator.set_params(lam={estimator.penalties[0]: lam, **other} if other else lam)
         return self.give(i, estimator)
 
-    def give(self, i: int, estimator: GatedCox) -> GatedCox:
+    def give(self, i: int, estimator: PathEstimator) -> PathEstimator:
         """Make `estimator` the fitted estimator of point `i`."""
         members = len(self._problem.seeds)
         net = self._net.rows(range(i * members, (i + 1) * members))
-        return estimator._adopt(self._problem, net, None, {"gates": float(self.frame["lam"].iloc[i])})
+        lam = {estimator.penalties[0]: float(self.frame["lam"].iloc[i]), **estimator._lam_besides()}
+        return estimator._adopt(self._problem, net, None, lam)
 
     def plot(self) -> Figure:
         """Draw the number of factors used and the validation loss against lambda; the chosen lambda is marked."""
@@ -89,89 +92,99 @@ class Path:
         return figure
 
 
-def fit_path(estimator: GatedCox, problem: Problem, make: Callable[[int], Net], points: int) -> Path:
-    """Fit the path.
+@dataclass(kw_only=True, eq=False, repr=False)
+class PathEstimator(Selecting, ABC):
+    """An estimator with a path over the weight of its main penalty, the first of `penalties`."""
 
-    A warm start from dense to sparse gets stuck, since saturated gates do not feel lambda. One dense fit, cloned over
-    the grid with its last gate layer shrunk and trained as one stack, does not; its sparse end is fitted from the
-    start as well, and each model there is the one with the better validation objective.
+    penalties: ClassVar[tuple[str, ...]]
+
+    lam: object = "auto"
+
+    def path(self, X, y, validation_data=None, points: int | None = None, sample_weight=None) -> Path:
+        """Fit a path over lambda, from models that use every factor to the first that uses none.
+
+        Parameters
+        ----------
+        X, y, validation_data, sample_weight
+            As in `fit`.
+        points : int, optional
+            Lambdas on the grid, whose ends may then be trimmed; None: as many as the method needs.
+
+        Returns
+        -------
+        Path
+            Densest point first.
+        """
+        if points is not None and not is_whole(points, 2):
+            raise InputError("SL-408", f"points={points!r}.", "Give a whole number from 2.")
+        return self._fit_path(self._problem(X, y, validation_data, sample_weight), points)
+
+    @abstractmethod
+    def _fit_path(self, problem: Problem, points: int | None) -> Path:
+        """Fit the path; see `describe`."""
+
+    def _train(self, problem: Problem):
+        vars(self).pop("path_", None)  # of an earlier fit
+        main = self.lam.get(self.penalties[0]) if isinstance(self.lam, dict) else self.lam
+        if not isinstance(main, str):
+            return super()._train(problem)
+        if main != "auto":
+            raise InputError("SL-406", f"lam={self.lam!r}.", 'Give "auto" or a number >= 0.')
+        path = self._fit_path(problem, None)
+        self.path_ = path.frame
+        return path.give(path.chosen, self)
+
+    def _lam(self) -> dict[str, float]:
+        return penalty_weights_of(self.lam, self.penalties[0], self.penalties, type(self).__name__)
+
+    def _lam_besides(self) -> dict[str, float]:
+        """Return the weights of the penalties besides the main one."""
+        main = self.penalties[0]
+        given = self.lam if isinstance(self.lam, dict) else {}
+        weights = penalty_weights_of({**given, main: 0.0}, main, self.penalties, type(self).__name__)
+        return {name: value for name, value in weights.items() if name != main}
+
+
+def describe(estimator: PathEstimator, problem: Problem, net: Net, lam: np.ndarray, used=None, **columns) -> Path:
+    """Return the path of the points at `lam`, the models of `net` in that order, and choose one.
+
+    Parameters
+    ----------
+    net : Net
+        The members at the first lambda, the members at the second, ...
+    used : list of bool array (n, factors), optional
+        See `used_factors`, of each point.
+    **columns : array (points,)
+        What else to say of a point.
     """
-    if problem.valid is None:
-        raise InputError("SL-410", "a path needs rows to choose lambda on.", "Give validation_data.")
     members = len(problem.seeds)
-    dense = problem.initialize(make)
-    problem.fit(dense, {"gates": [0.0]}, "dense fit")
-    lam = _grid(problem, dense, points)
-    net = dense.rows(torch.arange(members).repeat(points))
-    with torch.no_grad():
-        for parameter in net.gating.affine[-1].parameters():
-            parameter.mul_(SHRINK)
-    objective = problem.limited(WARM_STEPS).fit(net, {"gates": lam}, "path").objective
-    sparse = round(SPARSE * points)
-    first = len(objective) - sparse * members
-    cold = problem.initialize(make, sparse)
-    again = problem.limited(COLD_STEPS).fit(cold, {"gates": lam[-sparse:]}, "sparse end").objective
-    better = np.flatnonzero(again < objective[first:])
-    index = np.arange(len(objective))
-    index[first + better] = len(objective) + better
-    net = net.put([net, cold]).rows(index)
-    for _ in range(EXTENSIONS):
-        if not bool(_open(problem, net.rows(range(net.models - members, net.models))).any()):
-            break
-        lam = np.append(lam, 2 * lam[-1])
-        cold = problem.initialize(make)
-        problem.limited(COLD_STEPS).fit(cold, {"gates": lam[-1:]}, "sparse end")
-        net.put([net, cold])
-    return _path(estimator, problem, net, lam)
-
-
-def _grid(problem: Problem, dense: Net, points: int) -> np.ndarray:
-    """Return lambdas, ascending: no set of factors saves more loss than the dense fit does, so none is worth more."""
-    x, target = _validation(problem)
-    eta = problem.risks(dense, problem.centers(dense), x)  # (1, n)
-    saved = problem.head.nll(0 * eta[..., None], target) - problem.head.nll(eta[..., None], target)
-    largest = LARGEST * max(float(saved), 0.01)
-    return np.geomspace(largest / SPAN, largest, points)
-
-
-def _path(estimator: GatedCox, problem: Problem, net: Net, lam: np.ndarray) -> Path:
-    """Describe the points between the last that leaves every gate open and the first that leaves none."""
-    members = len(problem.seeds)
-    opened = [_open(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
-    last = next((i for i, o in enumerate(opened) if not bool(o.any())), len(lam) - 1)
-    full = [i for i, o in enumerate(opened[: last + 1]) if bool(o.all())]
-    keep = range(full[-1] if full else 0, last + 1)
-    net = net.rows([i * members + m for i in keep for m in range(members)])
-    context = len(problem.design.factors) - opened[0].shape[1]
-    counts = [context + opened[i].sum(1).numpy() for i in keep]
-    x, target = _validation(problem)
-    parts = problem.head.contributions(problem.risks(net, problem.centers(net), x)[..., None], target).cpu().numpy()
+    if used is None:
+        points = (net.rows(range(i, i + members)) for i in range(0, net.models, members))
+        used = [used_factors(problem, point) for point in points]
+    counts = [u.sum(1) for u in used]
+    x, target = problem.validation()
+    parts = problem.head.contributions(problem.outputs(net, problem.centers(net), x), target).cpu().numpy()
     nll = parts.sum(1)
     best = int(nll.argmin())
-    event = (target.event_weight > 0)[0].cpu().numpy()
-    se = (parts - parts[best])[:, event].std(1, ddof=min(1, event.sum() - 1)) * np.sqrt(event.sum())
-    null = float(problem.head.nll(torch.zeros(1, len(x), 1, dtype=torch.float64, device=x.device), target))
+    parts = parts[:, (parts != 0).any(0)]  # of Cox the events
+    se = (parts - parts[best]).std(1, ddof=min(1, parts.shape[1] - 1)) * np.sqrt(parts.shape[1])
+    null = float(problem.head.nll(problem.null().expand(1, len(x), -1), target))
     good = nll - nll[best] <= np.minimum(se, GIVEN_AWAY * max(null - nll[best], 0.0))
     frame = pd.DataFrame({
-        "lam": lam[list(keep)],
+        "lam": lam,
         "validation_nll": nll,
         "validation_se": se,
         "median": [np.median(c) for c in counts],
         "mean": [c.mean() for c in counts],
-        "union": [context + int(opened[i].any(0).sum()) for i in keep],
+        "union": [int(u.any(0).sum()) for u in used],
+        **columns,
     })  # fmt: skip
     return Path(frame, int(np.flatnonzero(good)[-1]), estimator, problem, net)
 
 
-def _validation(problem: Problem) -> tuple[Tensor, CoxTarget]:
-    """Return design and target of the rows that validate."""
-    rows = torch.from_numpy(problem.valid_rows).to(problem.valid.x.device)
-    return problem.valid.x[rows], problem.valid.target.take(rows[None])
-
-
-def _open(problem: Problem, net: Net) -> Tensor:
-    """Return which gates any member opens for each training row, (n, gates)."""
-    blocks = []
-    x = problem.data.x[torch.from_numpy(problem.rows)]
-    predict(net, x, lambda parts: blocks.append((parts["mu"] > -0.5).any(0).cpu()))
-    return torch.cat(blocks)
+def used_factors(problem: Problem, net: Net) -> np.ndarray:
+    """Return which factors any member uses for each training row, bool (n, factors)."""
+    blocks: list[Tensor] = []
+    x, _ = problem.training()
+    predict(net, x, lambda parts: blocks.append(net.selected(parts).any(0).cpu()))
+    return by_factor(torch.cat(blocks).numpy(), problem.design)

@@ -55,6 +55,11 @@ class History:
     def empty(cls, models: int) -> History:
         return cls(np.zeros(models, int), np.full(models, np.inf), np.full(models, np.nan), np.zeros(models, int))
 
+    def take(self, models: np.ndarray) -> History:
+        """Return what happened to the models at the positions `models`."""
+        arrays = (a[models] for a in (self.best_epoch, self.objective, self.nll, self.skipped))
+        return History(*arrays, trace=[(epoch, line[models]) for epoch, line in self.trace])
+
 
 def fit(
     net: Net,

@@ -96,7 +96,7 @@ def test_validation_data_are_what_early_stopping_watches(kind):
     nll = head.nll(eta, head.prepare(Outcome.of(Y_VALID))).item()
     assert model.history_.nll[0] == pytest.approx(nll, rel=1e-5)
     assert model.history_.nll[0] != fitted(kind, lr=0.02).history_.nll[0]
-    assert model.center_[0] == pytest.approx(model.predict(X).mean() + model.center_[0], abs=1e-6)  # all rows train
+    assert model.center_[0, 0] == pytest.approx(model.predict(X).mean() + model.center_[0, 0], abs=1e-6)  # all rows train
     np.testing.assert_array_equal(model.unique_times_, np.unique(Y["time"]))
 
 
@@ -171,14 +171,14 @@ def test_an_ensemble_is_the_mean_of_its_members_each_by_itself(kind):
     model = fitted(kind, members=3, **settings)
     x = torch.from_numpy(model.design_.transform(X))
     eta = model.net_(x)[0][..., 0].detach().double().numpy()  # (3, n)
-    centred = eta - model.center_[:, None]
+    centred = eta - model.center_
     np.testing.assert_allclose(model.predict(X), centred.mean(0), atol=1e-6)
     assert min(np.abs(centred[i] - centred[j]).max() for i, j in [(0, 1), (0, 2), (1, 2)]) > 1e-3
     np.testing.assert_allclose(fitted(kind, **settings).predict(X), centred[0], atol=1e-5)  # so they share the split
     baseline = Cox().baseline(torch.from_numpy(model.predict(X)), OUTCOME)
     np.testing.assert_allclose(model.baseline_.curves[None][1], baseline.curves[None][1], atol=1e-6)
     rows = make(kind)._split(OUTCOME, np.random.SeedSequence(first_draw()).generate_state(1)[0])[0]
-    np.testing.assert_allclose(model.center_, eta[:, rows].mean(1), atol=1e-6)
+    np.testing.assert_allclose(model.center_[:, 0], eta[:, rows].mean(1), atol=1e-6)
 
 
 def first_draw(seed=0):

@@ -130,7 +130,7 @@ def test_lam_by_name_is_lam_and_is_kept():
 @pytest.mark.parametrize(
     ("code", "settings"),
     [
-        *(("SL-406", {"lam": value}) for value in ("best", None, -1, np.nan, np.inf, {}, {"gates": "auto"})),
+        *(("SL-406", {"lam": value}) for value in ("best", None, -1, np.nan, np.inf, {}, {"gates": "best"})),
         ("SL-407", {"lam": {"gate": 0.1}}),
         ("SL-403", {"sigma": 0}),
         ("SL-404", {"context": list(X)}),

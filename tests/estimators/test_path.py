@@ -12,7 +12,7 @@ from survlspin.errors import InputError
 from survlspin.heads import Cox
 from survlspin.testing.estimators import patients
 
-MODULE = importlib.import_module("survlspin.estimators.path")
+MODULE = importlib.import_module("survlspin.estimators.gate_path")
 X, Y = patients()
 VALID = patients(80, seed=1)
 COLUMNS = ["lam", "validation_nll", "validation_se", "median", "mean", "union"]
@@ -118,10 +118,10 @@ def test_a_point_that_opens_every_gate_beyond_one_that_opens_none_is_left_out(mo
 
     def opened(problem, net):
         share = next(shares)
-        return torch.arange(100)[:, None].repeat(1, 4) < 100 * share
+        return np.arange(100)[:, None].repeat(4, 1) < 100 * share
 
     monkeypatch.setattr(MODULE, "EXTENSIONS", 0)
-    monkeypatch.setattr(MODULE, "_open", opened)
+    monkeypatch.setattr(MODULE, "used_factors", opened)
     path = CoxLLSPIN(epochs=1, random_state=0).path(X, Y, points=5)
     assert path.frame["mean"].tolist() == [4, 2, 0]
 
@@ -135,7 +135,7 @@ def test_the_largest_lambda_is_doubled_until_no_gate_is_open(monkeypatch):
 
 @pytest.mark.parametrize(
     ("code", "settings", "points"),
-    [("SL-410", {"validation_fraction": 0}, 4), *(("SL-408 points", {}, n) for n in (0, 1, 2.5, None))],
+    [("SL-410", {"validation_fraction": 0}, 4), *(("SL-408 points", {}, n) for n in (0, 1, 2.5))],
 )
 def test_paths_that_cannot_be_had(code, settings, points):
     with pytest.raises(InputError, match=code):
