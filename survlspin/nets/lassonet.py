@@ -116,9 +116,8 @@ class LassoNet(Net):
 
         A model that did not move (``lr`` 0) is only brought within its bounds.
         """
-        theta, weight = hier_prox(
-            *self.grouped(self.skip.weight, self.first), (lam["skip"] * lr)[:, None, None], self.M
-        )
+        theta, weight = self.grouped(self.skip.weight), self.grouped(self.first)
+        theta, weight = hier_prox(theta, weight, (lam["skip"] * lr)[:, None, None], self.M)
         self.skip.weight.copy_(self.by_column(theta, self.k))
         self.first.copy_(self.by_column(weight, self.first.shape[-1]))
 
