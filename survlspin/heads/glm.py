@@ -16,6 +16,8 @@ from ..errors import InputError, InputTypeError
 from ..response import Response
 from .base import Head, Quadratic, Target, gather
 
+CHUNK = 1 << 17  # numbers at a time in a sandwich: more make it slower
+
 
 class RowTarget(Target):
     """The values of T models' rows.
@@ -72,15 +74,22 @@ class RowQuadratic(Quadratic):
         self.gradient, self.curvature = gradient, curvature
 
     def sandwich(self, z: Tensor) -> Tensor:
-        z = z.double()  # (B, n, p)
         (models, _, p), k = z.shape, self.curvature.shape[-1]
-        blocks = z.new_empty(models, k, p, k, p)
+        above = [
+            z.new_zeros(models, p, (k - a) * p, dtype=torch.float64) for a in range(k)
+        ]  # the block rows' upper halves
+        size = max(CHUNK // (models * k * p), 1)
+        for columns, curvature in zip(z.split(size, 1), self.curvature.split(size, 1), strict=True):
+            columns = columns.double()  # (B, rows, p)
+            for a in range(k):
+                scaled = curvature[:, :, a, a:, None] * columns[:, :, None]  # (B, rows, k - a, p)
+                above[a].baddbmm_(columns.mT, scaled.flatten(2))
+        whole = above[0].new_empty(models, k, p, k, p)
         for a in range(k):
-            scaled = self.curvature[:, :, a, a:, None] * z[:, :, None]  # (B, n, k - a, p)
-            block = (z.mT @ scaled.flatten(2)).view(models, p, k - a, p)
-            blocks[:, a, :, a:] = block
-            blocks[:, a:, :, a] = block.permute(0, 2, 3, 1)
-        return blocks.view(models, k * p, k * p)
+            half = above[a].view(models, p, k - a, p)
+            whole[:, a, :, a:] = half
+            whole[:, a:, :, a] = half.permute(0, 2, 3, 1)
+        return whole.view(models, k * p, k * p)
 
 
 class RowHead(Head[RowTarget]):

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from survlspin.errors import InputError, InputTypeError
 from survlspin.heads import Bernoulli, Gaussian, Multinomial
+from survlspin.heads.glm import CHUNK
 from survlspin.response import Response
 from survlspin.testing import classes, cohort, numbers
 
@@ -123,6 +124,17 @@ def test_the_sandwich_is_the_hessian_by_automatic_differentiation(head, response
     sandwich = head.quadratic(eta, target).sandwich(z)[0]
     torch.testing.assert_close(sandwich, hessian, rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(sandwich, sandwich.T, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("p", [1, 50])
+def test_a_sandwich_in_parts_is_the_whole(p):
+    n, head = 3000, Multinomial(3)
+    target, eta = head.prepare(classes(3, n)), outputs(head, n)
+    z = torch.from_numpy(np.random.default_rng(1).normal(size=(1, n, p)))
+    quadratic = head.quadratic(eta, target)
+    expected = torch.einsum("bnj,bnac,bnl->bajcl", z, quadratic.curvature, z).reshape(1, 3 * p, 3 * p)
+    assert (n * 3 * p > CHUNK) == (p == 50)
+    torch.testing.assert_close(quadratic.sandwich(z), expected, rtol=1e-11, atol=1e-14)
 
 
 def test_scores():
