@@ -75,9 +75,7 @@ class RowQuadratic(Quadratic):
 
     def sandwich(self, z: Tensor) -> Tensor:
         (models, _, p), k = z.shape, self.curvature.shape[-1]
-        above = [
-            z.new_zeros(models, p, (k - a) * p, dtype=torch.float64) for a in range(k)
-        ]  # the block rows' upper halves
+        above = [z.new_zeros(models, p, (k - a) * p, dtype=torch.float64) for a in range(k)]  # block rows from a on
         size = max(CHUNK // (models * k * p), 1)
         for columns, curvature in zip(z.split(size, 1), self.curvature.split(size, 1), strict=True):
             columns = columns.double()  # (B, rows, p)
