@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,6 +103,7 @@ def fit(
     A model stops when its validation objective, NLL + lambda * penalty with gates deterministic, has not improved
     for `patience` evaluations. A stack whose steps would hold more than 30,000 rows is split.
     """
+    penalty_weights(net, settings.warm_up, "warm_up")
     models, all_rows = net.models, Rows(rows)
     all_valid = None if valid is None else Rows(valid_rows)
     longest = int(all_rows.size.max())
@@ -131,7 +132,7 @@ def _train(
     """Run the epochs of one stack; return the weights (b, P) to keep, and write what happened to its `models`."""
     best, waited = stack.average.value.clone(), torch.zeros_like(stack.batches)
     epochs, interval = stack.settings.epochs_of(stack.batches), torch.ceil(STEPS_PER_EVALUATION / stack.batches).long()
-    patience = stack.settings.patience
+    patience, warm_up = stack.settings.patience, max(stack.settings.warm_up.values(), default=0)
     for epoch in range(1, int(epochs.max()) + 1):
         ids = stack.id
         for ended in stack.epoch():
@@ -142,7 +143,7 @@ def _train(
             elif bool(due.any()):
                 better, clearly = _judge(stack, valid, rows, due.numpy(), epoch, history, models)
                 best[ids[better]] = stack.average.value[better]
-                waited[ids] = torch.where(clearly, 0, waited[ids] + due)
+                waited[ids] = torch.where(clearly, 0, waited[ids] + (due & (epoch > warm_up)))
             if bool((waited[ids] >= patience).all()):
                 break
         history.skipped[models[ids.numpy()]] = stack.skipped.numpy()
@@ -179,10 +180,10 @@ def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
-def penalty_weights(net: Net, lam: dict[str, float | Sequence[float]]) -> dict[str, Tensor]:
+def penalty_weights(net: Net, lam: Mapping[str, float | Sequence[float]], setting: str = "lam") -> dict[str, Tensor]:
     """Return `lam`, a number for all models or one for each, as tensors (B,) like the net's parameters.
 
-    Penalties of the net that `lam` does not name have weight 0.
+    Penalties of the net that `lam` does not name have weight 0. Another `setting` by penalty is read alike.
 
     Raises
     ------
@@ -193,15 +194,15 @@ def penalty_weights(net: Net, lam: dict[str, float | Sequence[float]]) -> dict[s
     weights = {name: like.new_zeros(net.models) for name in net.penalty_names}
     for name, value in lam.items():
         if name not in weights:
-            raise unknown_penalty(name, net.penalty_names, type(net).__name__)
+            raise unknown_penalty(name, net.penalty_names, type(net).__name__, setting)
         weight = torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(net.models).clone()
         if not bool((weight >= 0).all()) or not math.isfinite(float(weight.sum())):
-            raise InputError("SL-406", f"lam[{name!r}] is negative or not a number.", "Give a number >= 0.")
+            raise InputError("SL-406", f"{setting}[{name!r}] is negative or not a number.", "Give a number >= 0.")
         weights[name] = weight
     return weights
 
 
-def unknown_penalty(name: str, known: Sequence[str], owner: str) -> InputError:
+def unknown_penalty(name: str, known: Sequence[str], owner: str, setting: str = "lam") -> InputError:
     """Return the error for a penalty that `owner` does not have."""
-    found = f"lam names {name!r}, but {owner} has no such penalty{nearest(name, known)}."
+    found = f"{setting} names {name!r}, but {owner} has no such penalty{nearest(name, known)}."
     return InputError("SL-407", found, f"It has {listed(known) or 'none'}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class Settings:
         most one per 20 steps, and one per 200 steps of a longer epoch.
     average : float
         The weights that are evaluated and kept are an exponential moving average with this decay; 0: no average.
+    warm_up : dict
+        Epochs at the start in which a penalty, by its name, does not count in the steps. It counts in every validation
+        objective, so that these stay comparable; no model stops before the last warm-up has ended.
     """
 
     epochs: int | None = None
@@ -38,6 +42,7 @@ class Settings:
     weight_decay: float = 0.0
     patience: int = 3
     average: float = 0.99
+    warm_up: Mapping[str, int] = field(default_factory=dict)
 
     def epochs_of(self, batches: Tensor) -> Tensor:
         """Return the most epochs of models whose epochs have so many `batches` (B,)."""

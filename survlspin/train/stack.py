@@ -30,6 +30,8 @@ class Stack:
         The moving averages of their weights, which are the weights of `shadow`.
     batches : Tensor (B,)
         Steps of each model's epoch.
+    passed : int
+        Epochs begun.
     skipped : Tensor (B,)
         Batches that said nothing (held no event), so that no step was made.
     """
@@ -46,7 +48,7 @@ class Stack:
     ):
         self.net, self.shadow, self.head, self.data, self.rows = net, net.rows(range(net.models)), head, data, rows
         self.lam, self.generators, self.settings = lam, list(generators), settings
-        self.id = torch.arange(net.models)
+        self.id, self.passed = torch.arange(net.models), 0
         self.buffer, self.average = Buffer(net), Buffer(self.shadow)
         self.optimizer = make_optimizer(settings.optimizer, self.buffer, settings.weight_decay)
         self.lr = self.buffer.value.new_full((net.models,), settings.lr)
@@ -94,6 +96,7 @@ class Stack:
         A model whose rows are used up rests until the others are done.
         """
         self.net.train()
+        self.passed += 1
         if int(self.batches.max()) == 1:
             self._step(self._full_batch())
             yield self.ends[:, 0]
@@ -139,7 +142,9 @@ class Stack:
         return noise.to(value.device)
 
     def _step(self, batch: Batch, asked: Tensor | bool = True) -> None:
-        moved = step(self.net, self.head, batch, self.lam, self.buffer, self.optimizer, self.lr).cpu()
+        warm_up = self.settings.warm_up
+        lam = {name: value * (self.passed > warm_up.get(name, 0)) for name, value in self.lam.items()}
+        moved = step(self.net, self.head, batch, lam, self.buffer, self.optimizer, self.lr).cpu()
         self.skipped += asked & ~moved
         self.taken += moved
         decay = (self.taken / (self.taken + WARM_UP)).clamp(max=self.settings.average)

@@ -335,3 +335,32 @@ def test_a_gpu_gives_the_same_models(name, settings):
     assert {tensor.device.type for tensor in (*net.parameters(), *net.buffers())} == {"cuda"}
     assert net.predict(there.x).is_cuda
     require_equal((net, history), expected, range(MODELS), 1e-7)
+
+
+def warmed(lam, warm_up, epochs=4, lr=0.02, patience=3):
+    """A net trained with a warm-up, and its history."""
+    net, data = made("LSPIN"), data_of(*survival())
+    settings = Settings(epochs, None, lr, patience=patience, average=0.0, warm_up=warm_up)
+    rows, valid_rows = folds()
+    return net, fit(net, Cox(), data, rows, lams(net, lam), seeded(range(MODELS)), settings, data, valid_rows)
+
+
+def test_a_penalty_does_not_count_in_the_steps_of_its_warm_up():
+    free, held, late = (warmed(*each) for each in ((0.0, {}), (0.5, {"gates": 4}), (0.5, {"gates": 3})))
+    assert torch.equal(values(free[0]), values(held[0]))  # of all 4 epochs
+    assert not torch.equal(values(free[0]), values(late[0]))
+    assert (held[1].objective > held[1].nll + 0.1).all()  # it counts in the validation objective
+
+
+@pytest.mark.parametrize("warm_up", [{}, {"gates": 30}])
+def test_no_model_stops_in_a_warm_up(warm_up, monkeypatch):
+    monkeypatch.setattr(MODULE, "STEPS_PER_EVALUATION", 1)
+    evaluations = len(warmed(0.1, warm_up, epochs=40, lr=0.8, patience=1)[1].trace)
+    assert (evaluations > 30) is bool(warm_up)
+
+
+def test_a_warm_up_of_no_penalty_is_refused():
+    with pytest.raises(InputError, match=r"SL-407 warm_up names 'gate'.*did you mean 'gates'"):
+        warmed(0.1, {"gate": 3})
+    with pytest.raises(InputError, match="SL-406 warm_up"):
+        warmed(0.1, {"gates": -3})
