@@ -97,8 +97,8 @@ class _Gated(Net):
         self.predictor = MLP(models, (p, *hidden, self.k), act, norm=norm, bias=self.bias)
 
     @abstractmethod
-    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
-        """Return the prediction net's output (B, n, k) on the gated rows; it may add to `parts`."""
+    def _output(self, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+        """Return the prediction net's output (B, n, k) on its input, the rows `x` gated; it may add to `parts`."""
 
     def forward(self, x: Tensor, noise: Tensor | None = None, weight: Tensor | None = None):
         x = spread(x if x.dim() == 3 else x[None], self.models)  # (B, n, p)
@@ -107,8 +107,9 @@ class _Gated(Net):
         mu = torch.tanh(self.gating(seen))  # (B, n, G)
         z = (mu + 0.5 if noise is None else torch.add(mu + 0.5, noise, alpha=self.sigma)).clamp(0, 1)
         gate = z if self.column is None else torch.cat([z, torch.ones_like(z[..., :1])], -1)[..., self.column]
-        parts = {"gate": gate, "mu": mu, "z": z}
-        eta = self._output(gate, x if self.gated is None else x * self.gated, weight, parts)
+        gated = x if self.gated is None else x * self.gated
+        parts = {"gate": gate, "mu": mu, "z": z, "input": gate * gated}
+        eta = self._output(gated, weight, parts)
         if self.main is not None:
             main = self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
             eta, parts["offset"] = eta + main, parts.get("offset", 0.0) + main
@@ -157,8 +158,8 @@ class LSPIN(_Gated):
     def __init__(self, p: int, hidden: Sequence[int] = (16,), head: Head | None = None, *, act: str = "tanh", **gating):
         super().__init__(p, head, hidden, activation(act), **gating)
 
-    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
-        return self.predictor(gate * x, weight)
+    def _output(self, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+        return self.predictor(parts["input"], weight)
 
 
 class LLSPIN(_Gated):
@@ -176,12 +177,12 @@ class LLSPIN(_Gated):
     def __init__(self, p: int, hidden: Sequence[int] = (), head: Head | None = None, **gating):
         super().__init__(p, head, hidden, None, **gating)
 
-    def _output(self, gate: Tensor, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
+    def _output(self, x: Tensor, weight: Tensor | None, parts: dict[str, Tensor]) -> Tensor:
         if self.training:
-            return self.predictor(gate * x, weight)
+            return self.predictor(parts["input"], weight)
         coef, intercept = self.predictor.collapse()
         parts["offset"] = intercept.expand(-1, x.shape[1], -1)
-        parts["coef"] = gate[..., None] * coef[:, None]
+        parts["coef"] = parts["gate"][..., None] * coef[:, None]
         if self.gated is not None:
             parts["coef"] = parts["coef"] * self.gated[:, None]
         return torch.einsum("bnpk,bnp->bnk", parts["coef"], x) + parts["offset"]
