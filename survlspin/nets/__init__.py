@@ -1,10 +1,11 @@
 """How sparsity acts: one paper, one file."""
 
 from .base import Net
+from .contextual import ContextualLasso
 from .dense import Dense
 from .gradient import GradientLasso
 from .lassonet import LassoNet
 from .lspin import LLSPIN, LSPIN
 from .stg import STG
 
-__all__ = ["LLSPIN", "LSPIN", "STG", "Dense", "GradientLasso", "LassoNet", "Net"]
+__all__ = ["LLSPIN", "LSPIN", "STG", "ContextualLasso", "Dense", "GradientLasso", "LassoNet", "Net"]

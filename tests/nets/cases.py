@@ -1,6 +1,6 @@
 """Every net by name; a new one adds its line and is held to the contract in `test_nets.py`."""
 
-from survlspin.nets import LLSPIN, LSPIN, STG, Dense, GradientLasso, LassoNet
+from survlspin.nets import LLSPIN, LSPIN, STG, ContextualLasso, Dense, GradientLasso, LassoNet
 from survlspin.nets.affinity import Nearest
 
 P = 6
@@ -30,4 +30,5 @@ CASES = {
     "LassoNet": lambda models: LassoNet(P, (5, 4), models=models),
     "LassoNet groups": lambda models: LassoNet(P, (5,), act="tanh", group=[0, 1, 1, 2, 0, 2], models=models),
     "LassoNet linear": lambda models: LassoNet(P, M=0, models=models),
+    "ContextualLasso": lambda models: ContextualLasso(P, (5,), budget=0.8, models=models),
 }
