@@ -24,6 +24,7 @@ _HOMES = {
     "Outcome": "outcome",
     "RepeatedKFold": "folds",
     "TrainOneTestNine": "folds",
+    "load": "storage",
     "run": "protocol",
     "split_xy": "outcome",
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -18,6 +21,32 @@ class DesignEstimator(BaseEstimator):
     n_features_in_, feature_names_in_
         As in scikit-learn.
     """
+
+    _unsaved: ClassVar[tuple[str, ...]] = ()  # fitted attributes that predictions do not need
+
+    def save(self, directory: str | os.PathLike, overwrite: bool = False) -> None:
+        """Write the fitted estimator to a folder, from which `survlspin.load` returns it.
+
+        The folder holds the settings, the design (with the levels of categories, means of numbers and most frequent
+        values), weights and curves, as JSON and safetensors: no pickle, and no rows of the training data. It is written
+        whole or not at all.
+
+        Parameters
+        ----------
+        directory : str or path
+            A new folder; its parents are made.
+        overwrite : bool
+            Replace an older saved model. Nothing else is ever replaced.
+
+        Raises
+        ------
+        InputError
+            SL-545 an estimator, or a setting, that cannot be kept without a pickle; SL-546 and SL-547 the folder holds
+            a saved model or something else; SL-548 settings were changed since the fit; SL-549 it cannot be written.
+        """
+        from .storage import save
+
+        save(self, directory, overwrite)
 
     def _adopt_design(self, design: Design) -> None:
         """Keep the design, and say as scikit-learn does what X it was fitted on."""

@@ -42,9 +42,10 @@ class LifelinesCoxPH(CoxModel):
     coef_ : Series (p,)
         Log hazard ratio of each design column.
     model_ : lifelines.CoxPHFitter
-        With its ``summary``, ``check_assumptions`` and the rest.
+        With its ``summary``, ``check_assumptions`` and the rest. A saved model has none: it holds training rows.
     """
 
+    _unsaved = ("model_",)
     uses = frozenset({"entry", "weight", "stratum"})
 
     def __init__(self, penalizer: float = 0.0):

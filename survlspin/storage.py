@@ -1,0 +1,233 @@
+"""Fitted estimators on disk: arrays and JSON, never pickles, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_arrays
+from safetensors.numpy import save as written_arrays
+from sklearn.utils.validation import check_is_fitted
+
+from . import __version__, baselines, estimators
+from ._messages import listed, nearest
+from ._stored import StoredNet, decode, encode
+from .base import DesignEstimator
+from .errors import InputError
+from .estimators.net import NetEstimator
+from .nets import Net
+
+__all__ = ["load", "registry", "save"]
+
+FORMAT = 1
+MODEL, ARRAYS = "survlspin.json", "survlspin.safetensors"
+BASELINES = ("CoxLasso", "LifelinesCoxPH")  # those whose fitted state is arrays
+PROBE = 16  # rows on which a net that was read back must answer as the one that was written
+DAMAGED = "Fetch or save it again."
+
+
+def registry() -> dict[str, type[DesignEstimator]]:
+    """Return the estimators that can be saved and loaded, by name."""
+    found = {name: getattr(estimators, name) for name in estimators.__all__}
+    found |= {name: getattr(baselines, name) for name in BASELINES}
+    return {name: cls for name, cls in found.items() if isinstance(cls, type) and issubclass(cls, DesignEstimator)}
+
+
+def save(estimator: DesignEstimator, directory: str | os.PathLike, overwrite: bool = False) -> None:
+    """Write a fitted estimator; see `survlspin.base.DesignEstimator.save`."""
+    name = type(estimator).__name__
+    if registry().get(name) is not type(estimator):
+        found = f"{name} is not among the estimators that can be saved."
+        raise InputError("SL-545", found, "Keep it with joblib.dump, and load that only where you trust the file.")
+    check_is_fitted(estimator, "design_")
+    target = Path(os.path.realpath(directory))
+    try:
+        _check_target(target, overwrite)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".survlspin-") as work:
+            new = Path(work, "new")
+            new.mkdir()
+            _write(estimator, new)
+            if not _answers_alike(estimator, load(new)):
+                found = "settings were changed since the fit, and do not make the fitted net."
+                raise InputError("SL-548", found, "Set them back, or fit again.")
+            _replace(target, new, Path(work, "old"))
+    except OSError as error:
+        found = f"{target} cannot be written: {error.strerror or error}."
+        raise InputError("SL-549", found, "Nothing was changed.") from error
+
+
+def load(directory: str | os.PathLike, device: str | None = None) -> Any:
+    """Return the fitted estimator that was saved in a folder.
+
+    It predicts what the saved one did, bit for bit on the same machine, and can be fitted again. Nothing in the folder
+    is run as code.
+
+    Parameters
+    ----------
+    directory : str or path
+        Written by an estimator's `save`.
+    device : str, optional
+        Where to compute, instead of the device that the estimator was made for.
+
+    Raises
+    ------
+    InputError
+        SL-541 no saved model; SL-542 it is of a newer version; SL-543 it is damaged; SL-544 an estimator that this
+        version does not have; SL-409 a device that is not there.
+
+    Examples
+    --------
+    >>> import tempfile, survlspin
+    >>> from survlspin.synthetic import registry
+    >>> X, y, truth = registry(300, random_state=0)
+    >>> model = survlspin.CoxLLSPIN(lam=0.02, epochs=5, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model")
+    ...     loaded = survlspin.load(f"{folder}/model")
+    >>> bool((loaded.predict(X) == model.predict(X)).all())
+    True
+    """
+    folder = Path(directory)
+    model, arrays = _read(folder)
+    cls = registry().get(model["class"])
+    if cls is None:
+        found = f"{folder} holds a {model['class']!r}, saved by version {model['version']}, which this version "
+        raise InputError("SL-544", f"{found}({__version__}) does not have{nearest(model['class'], registry())}.")
+    try:
+        parameters = decode(model["parameters"], arrays)
+        if unknown := sorted(set(parameters) - set(cls._get_param_names())):
+            found = f"{folder} was saved by version {model['version']}, with settings unknown here: {listed(unknown)}."
+            raise InputError("SL-542", found, "Update survlspin.")
+        if device is not None and "device" in parameters:
+            parameters["device"] = device
+        return _restored(cls(**parameters), decode(model["attributes"], arrays))
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise InputError("SL-543", f"{folder} holds what no version writes ({error}).", DAMAGED) from error
+
+
+def _write(estimator: DesignEstimator, folder: Path) -> None:
+    """Write the two files."""
+    parameters = estimator.get_params(deep=False)
+    kept = set(vars(estimator)) - set(parameters) - set(estimator._unsaved)
+    attributes = {name: value for name, value in vars(estimator).items() if name in kept}
+    arrays: dict[str, np.ndarray] = {}
+    model = {
+        "class": type(estimator).__name__,
+        "version": __version__,
+        "parameters": {"dict": [[name, encode(value, name, arrays)] for name, value in parameters.items()]},
+        "attributes": {"dict": [[name, encode(value, name, arrays)] for name, value in attributes.items()]},
+    }
+    tensors = written_arrays(arrays)
+    head = {"format": FORMAT, "sha256": {"model": _digest(_canonical(model)), ARRAYS: _digest(tensors)}}
+    text = json.dumps({**head, "model": model}, indent=1, allow_nan=False)
+    (folder / ARRAYS).write_bytes(tensors)
+    (folder / MODEL).write_text(text + "\n", encoding="ascii")
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
+    """Return what the two files hold, once their checksums are found right."""
+    try:
+        raw, tensors = (folder / MODEL).read_bytes(), (folder / ARRAYS).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = f"{folder} is no saved model: it has no {Path(error.filename).name}."
+        raise InputError("SL-541", found, "Give a folder that an estimator's save(...) wrote.") from error
+    except OSError as error:
+        raise InputError("SL-549", f"{folder} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    damaged = InputError("SL-543", f"{folder} is damaged: its files are not as they were written.", DAMAGED)
+    try:
+        stored = json.loads(raw)
+        version = stored["format"]
+        if version > FORMAT:
+            found = f"{folder} is of format {version}; this version of survlspin reads up to {FORMAT}."
+            raise InputError("SL-542", found, "Update survlspin.")
+        model = stored["model"]
+        if stored["sha256"] != {"model": _digest(_canonical(model)), ARRAYS: _digest(tensors)}:
+            raise damaged
+        return model, read_arrays(tensors)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise damaged from error
+
+
+def _restored(estimator: DesignEstimator, attributes: dict[str, Any]) -> DesignEstimator:
+    """Give an estimator its fitted attributes back; nets are made anew and take on their state."""
+    if isinstance(estimator, NetEstimator):
+        estimator._check()
+    for name, value in attributes.items():
+        if isinstance(value, StoredNet):
+            attributes[name] = _net(estimator, attributes["design_"], value)
+    vars(estimator).update(attributes)
+    return estimator
+
+
+def _net(estimator: NetEstimator, design, stored: StoredNet) -> Net:
+    models = len(next(iter(stored.state.values())))
+    net = estimator._net(design, stored.head, models)
+    if {name: (v.shape, v.dtype) for name, v in net.state_dict().items()} != {
+        name: (v.shape, v.dtype) for name, v in stored.state.items()
+    }:
+        raise InputError("SL-548", "the settings do not make the net whose weights are stored.", "Fit again.")
+    return net.adopt(stored.state).to(estimator.device or "cpu")
+
+
+@torch.no_grad()
+def _answers_alike(estimator: DesignEstimator, other: DesignEstimator) -> bool:
+    """Return whether the nets of both answer the same on a few rows."""
+    for name, net in vars(estimator).items():
+        if isinstance(net, Net):
+            device = next(net.parameters()).device
+            x = torch.randn(PROBE, net.p, generator=torch.Generator().manual_seed(0)).to(device)
+            (eta, parts), (other_eta, other_parts) = net.eval()(x), vars(other)[name].eval()(x)
+            pairs = [
+                (eta, other_eta),
+                *((parts[key], other_parts[key]) for key in parts if torch.is_tensor(parts[key])),
+            ]
+            pairs.append((net.selected(parts), vars(other)[name].selected(other_parts)))
+            if not all(torch.equal(a, b) for a, b in pairs):
+                return False
+    return True
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    """Refuse to replace anything but a saved model that may be replaced, or an empty folder."""
+    if not target.exists():
+        return
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else None
+    if inside is None or inside - {MODEL, ARRAYS}:
+        what = "is a file" if inside is None else f"holds other files ({listed(sorted(inside - {MODEL, ARRAYS}), 3)})"
+        raise InputError("SL-547", f"{target} {what} and is not replaced.", "Name a new folder.")
+    if inside and not overwrite:
+        raise InputError("SL-546", f"{target} holds a saved model.", "Replace it with overwrite=True.")
+
+
+def _replace(target: Path, new: Path, old: Path) -> None:
+    """Put the folder `new` in the place of `target`, which is put back where that fails."""
+    there = target.exists()
+    if there:
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if there:
+            old.rename(target)
+        raise
+
+
+def _canonical(model: dict[str, Any]) -> bytes:
+    return json.dumps(model, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
