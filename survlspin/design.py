@@ -130,8 +130,8 @@ class Design:
         design.notes = tuple(design._twins(np.concatenate([against for _, against in pairs])))
         return design
 
-    def transform(self, X) -> np.ndarray:
-        """The design matrix of `X`: float32 (n, p), C-contiguous, freshly made.
+    def transform(self, X, dtype=np.float32) -> np.ndarray:
+        """The design matrix of `X`: `dtype` (n, p), C-contiguous, freshly made.
 
         Columns of `X` are found by name: their order is free, further ones are ignored.
 
@@ -142,7 +142,7 @@ class Design:
             columns cannot be matched.
         """
         table = self._complete(X)
-        coded = np.zeros((len(self.columns), len(table)), dtype=np.float32)
+        coded = np.zeros((len(self.columns), len(table)), dtype=dtype)
         blocks = np.split(coded, np.flatnonzero(np.diff(self._owner)) + 1)
         block = {variable.name: (variable, out) for variable, out in zip(self.variables, blocks, strict=True)}
 
