@@ -1,6 +1,6 @@
 """Every net by name; a new one adds its line and is held to the contract in `test_nets.py`."""
 
-from survlspin.nets import LLSPIN, LSPIN, STG, ContextualLasso, Dense, GradientLasso, LassoNet
+from survlspin.nets import LLSPIN, LSPIN, NIMO, STG, ContextualLasso, Dense, GradientLasso, LassoNet
 from survlspin.nets.affinity import Nearest
 
 P = 6
@@ -31,4 +31,5 @@ CASES = {
     "LassoNet groups": lambda models: LassoNet(P, (5,), act="tanh", group=[0, 1, 1, 2, 0, 2], models=models),
     "LassoNet linear": lambda models: LassoNet(P, M=0, models=models),
     "ContextualLasso": lambda models: ContextualLasso(P, (5,), budget=0.8, models=models),
+    "NIMO": lambda models: NIMO(P, (5, 4), bounds=(-1.0, 3.0), memory=0.5, models=models),
 }
