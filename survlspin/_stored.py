@@ -129,7 +129,8 @@ def _index(value: pd.Index, inner: Inner) -> dict | None:
 
 
 def _index_of(items: np.ndarray | list, name: Any) -> pd.Index:
-    return pd.Index(items, name=name, dtype=items.dtype if isinstance(items, np.ndarray) else None)
+    dtype = items.dtype if isinstance(items, np.ndarray) else None
+    return pd.Index(items, dtype=dtype, name=name, tupleize_cols=False)
 
 
 def _series(value: pd.Series, inner: Inner) -> dict | None:
@@ -208,6 +209,7 @@ WRITERS: dict[type, Callable[[Any, Inner], dict | None]] = {
     pd.Timestamp: _timestamp,
     pd.Interval: lambda value, inner: {"interval": [inner(value.left, 0), inner(value.right, 1), value.closed]},
     pd.Period: lambda value, inner: {"period": [value.ordinal, value.freqstr]},
+    bytes: lambda value, inner: {"bytes": [value.hex()]},
     date: lambda value, inner: {"date": [value.isoformat()]},
     Decimal: lambda value, inner: {"decimal": [str(value)]},
     np.random.RandomState: lambda value, inner: {"generator": [inner(value.get_state(), "state")]},
@@ -224,7 +226,7 @@ WRITERS_OF_KINDS: dict[type, Callable[[Any, Inner], dict | None]] = {
 READERS: dict[str, Callable[..., Any]] = {
     "float": float,
     "tuple": tuple,
-    "dict": lambda *pairs: {key: part for key, part in pairs},
+    "dict": lambda *pairs: dict(pairs),
     "array of": _array_of,
     "scalar": lambda dtype, item: np.dtype(dtype).type(item),
     "scalar of": lambda dtype, shape, items: _array_of(dtype, shape, items)[0],
@@ -235,6 +237,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "timestamp": pd.Timestamp,
     "interval": pd.Interval,
     "period": lambda ordinal, freq: pd.Period(ordinal=ordinal, freq=freq),
+    "bytes": bytes.fromhex,
     "date": date.fromisoformat,
     "decimal": Decimal,
     "generator": _generator_of,

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as written_arrays
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from . import __version__, baselines, estimators
 from ._messages import listed, nearest
@@ -182,22 +183,17 @@ def _net(estimator: NetEstimator, design, stored: StoredNet) -> Net:
     return net.adopt(stored.state).to(estimator.device or "cpu")
 
 
-@torch.no_grad()
 def _answers_alike(estimator: DesignEstimator, other: DesignEstimator) -> bool:
     """Return whether the nets of both answer the same on a few rows."""
-    for name, net in vars(estimator).items():
-        if isinstance(net, Net):
-            device = next(net.parameters()).device
-            x = torch.randn(PROBE, net.p, generator=torch.Generator().manual_seed(0)).to(device)
-            (eta, parts), (other_eta, other_parts) = net.eval()(x), vars(other)[name].eval()(x)
-            pairs = [
-                (eta, other_eta),
-                *((parts[key], other_parts[key]) for key in parts if torch.is_tensor(parts[key])),
-            ]
-            pairs.append((net.selected(parts), vars(other)[name].selected(other_parts)))
-            if not all(torch.equal(a, b) for a, b in pairs):
-                return False
-    return True
+    nets = [(net, vars(other)[name]) for name, net in vars(estimator).items() if isinstance(net, Net)]
+    return all(torch.equal(a, b) for pair in nets for a, b in zip(*map(_answers, pair), strict=True))
+
+
+@torch.no_grad()
+def _answers(net: Net) -> list[Tensor]:
+    x = torch.randn(PROBE, net.p, generator=torch.Generator().manual_seed(0))
+    eta, parts = net.eval()(x.to(next(net.parameters()).device))
+    return [eta, net.selected(parts), *(part for part in parts.values() if torch.is_tensor(part))]
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

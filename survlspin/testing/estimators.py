@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tempfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from .. import storage
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
 from .common import require, require_close
@@ -26,8 +29,9 @@ def check_estimator(estimator: BaseEstimator, X=None, y=None) -> None:
 
     `fit` leaves parameters and data alone, repeats itself and forgets an earlier fit; before it, predictions raise
     NotFittedError; risks are finite, one per row, and go by the names of columns; `score` is our concordance of them;
-    curves fall from 1 and equal their step functions; gates, selections and counts agree and keep the index; a
-    pickled model predicts the same and holds no training rows. Methods that an estimator lacks are not checked.
+    curves fall from 1 and equal their step functions; gates, selections and counts agree and keep the index; a pickled
+    model predicts the same and holds no training rows, and so does a saved one, where the class can be saved. Methods
+    that an estimator lacks are not checked.
 
     Parameters
     ----------
@@ -60,6 +64,7 @@ def check_estimator(estimator: BaseEstimator, X=None, y=None) -> None:
     _check_score(model, X, y, outcome)
     _check_selection(model, X)
     _check_pickle(model, X)
+    _check_saved(model, X)
 
 
 def patients(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -206,6 +211,22 @@ def _check_pickle(model: BaseEstimator, X) -> None:
     if hasattr(model, "design_"):
         held = any(run in stored for run in _traces(model.design_.transform(X), X))
         require(not held, "the pickled model holds training rows.")
+
+
+def _check_saved(model: BaseEstimator, X) -> None:
+    if storage.registry().get(type(model).__name__) is not type(model):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "model")
+        model.save(place)
+        stored = b"".join(path.read_bytes() for path in place.iterdir())
+        loaded = storage.load(place)
+    require(np.array_equal(loaded.predict(X), model.predict(X)), "a saved model predicts otherwise.")
+    require(_settings(loaded) == _settings(model), "a saved model has other parameters.")
+    lost = set(vars(model)) - set(vars(loaded)) - set(model._unsaved)
+    require(not lost, f"a saved model has no {sorted(lost)}.")
+    held = any(run in stored for run in _traces(model.design_.transform(X), X))
+    require(not held, "the saved model holds training rows.")
 
 
 def _traces(x: np.ndarray, X) -> Iterable[bytes]:
