@@ -11,10 +11,11 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["CLASSES", "NUMBERS", "bayes_accuracy", "draw", "log_hazard", "mean", "survival_times"]
+__all__ = ["CLASSES", "NUMBERS", "bayes_accuracy", "draw", "mean", "survival"]
 
 NOISE = 0.1  # standard deviation of the errors of numbers
 WIDTH = 2.0  # columns are uniform in (-2, 2)
+HAZARD = 0.35  # log-hazard per unit of the mean
 
 
 def _arctan(u):
@@ -137,3 +138,44 @@ def bayes_accuracy(kind: str, n: int = 1_000_000, random_state: int = 0) -> floa
     """Return the accuracy of the true log-odds, which no classifier exceeds in the long run, from n drawn rows."""
     _, at = _rows(kind, n, np.random.default_rng(random_state))
     return float(_sigmoid(np.abs(at)).mean())
+
+
+def survival(
+    kind: str, n: int, random_state: int | np.random.Generator | None = 0, censored: float = 0.3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw n patients whose log-hazard is 0.35 times the mean of one of the kinds of numbers.
+
+    Times are exponential, and so are those of censoring, on the scale that censors the share asked for.
+
+    Parameters
+    ----------
+    kind, n, random_state : see `draw`
+    censored : float
+        Share of censored patients, in (0, 1).
+
+    Returns
+    -------
+    X : array (n, p)
+    y : structured array (n,)
+        ``event`` (bool) and ``time``.
+    log_hazard : array (n,)
+
+    Raises
+    ------
+    InputError
+        SL-451 an unknown kind, SL-452 n or censored out of range.
+
+    Examples
+    --------
+    >>> X, y, log_hazard = survival("S3", 600)
+    >>> X.shape, int((~y["event"]).sum())
+    ((600, 50), 180)
+    """
+    if not 0 < censored < 1:
+        raise InputError("SL-452", f"censored={censored}.", "It is between 0 and 1.")
+    x, at = _rows(kind, n, rng := np.random.default_rng(random_state))
+    time, censoring = rng.exponential(size=n) * np.exp(-HAZARD * at), rng.exponential(size=n)
+    censoring *= np.quantile(time / censoring, 1 - censored)
+    y = np.empty(n, dtype=[("event", bool), ("time", float)])
+    y["event"], y["time"] = time <= censoring, np.minimum(time, censoring)
+    return x, y, HAZARD * at

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..train.step import Batch
 
 UNUSED = 0.05  # a scale or a first-layer column below this share of the largest one is 0 in evaluation
-TURN = 2 * math.pi
+
 FLAT = 1e-12  # squared size below which the penalties' slope ends
 ENTRIES = 20_000_000  # entries of the widest layer in one pass without gradients
 
@@ -35,7 +36,7 @@ class NIMO(Net):
     p, head, models : see `Net`
     hidden : sequence of int
         Hidden widths of the net g that all columns share; its first activation is tanh, the later ones
-        ``sin(2 pi h)``. Empty: no corrections, a penalised linear model.
+        sin. Empty: no corrections, a penalised linear model.
     delta : float
         In (0, 1]. The penalty "lasso" is the sum of ``|beta_j|^(2 delta / (1 + delta))``: the lasso at 1.
     bounds : (float, float)
@@ -111,7 +112,7 @@ class NIMO(Net):
             found = f"noise={noise}, memory={memory}."
             raise InputError("SL-428", found, "Noise is at least 0, memory from 0 to below 1.")
         self.delta, self.exponent, self.noise, self.memory = delta, exponent, noise, memory
-        self.middle, self.half = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
+        self.middle, self.reach = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
         self._build(hidden)
 
     def _build(self, hidden: Sequence[int]) -> None:
@@ -124,7 +125,7 @@ class NIMO(Net):
             self.first = Affine(models, p, hidden[0])
             self.place = nn.ModuleList(Affine(models, bits.shape[1], m, bias=False) for m in hidden)
             widths = (*hidden, 1)
-            self.deep.extend(Affine(models, d, m, bias=m > 1) for d, m in zip(widths[:-1], widths[1:], strict=True))
+            self.deep.extend(Affine(models, d, m, bias=m > 1) for d, m in pairwise(widths))
         self.c = nn.Parameter(torch.ones(models, p))
         solved = p + self.bias
         self.register_buffer("gamma", torch.zeros(models, p))
@@ -201,7 +202,7 @@ class NIMO(Net):
         column = None if count == self.p else torch.argsort(used.byte(), dim=1, descending=True, stable=True)[:, :count]
         rows = x.shape[1]
         if not torch.is_grad_enabled():
-            widest = max(layer.weight.shape[1] for layer in self.deep)
+            widest = max(layer.weight.shape[1] for layer in cast("list[Affine]", self.deep))
             rows = max(ENTRIES // (self.models * count * widest), 1)
         parts = x.split(rows, 1)
         noises = [None] * len(parts) if noise is None else noise.split(rows, 1)
@@ -217,12 +218,12 @@ class NIMO(Net):
         ``W x_-j`` is ``W x - W_j x_j``: the rows that leave out one column each are not made.
         """
         weight = self.first.weight if self.training else self.first.weight * self._entered()[..., None]
-        place = [self.code @ layer.weight for layer in self.place]  # (B, p, m)
+        place = [self.code @ layer.weight for layer in cast("list[Affine]", self.place)]  # (B, p, m)
         own, mine = x, weight
         if column is not None:
             own = x.gather(2, column[:, None].expand(-1, x.shape[1], -1))
             mine, *place = (a.gather(1, column[..., None].expand(-1, -1, a.shape[2])) for a in (weight, *place))
-        start = place[0] + self.first.bias  # (B, q, m): at x = 0
+        start = place[0] + cast("Tensor", self.first.bias)  # (B, q, m): at x = 0
         seen = torch.bmm(x, weight)
         if noise is not None:
             seen = torch.add(seen, noise, alpha=self.noise)
@@ -230,16 +231,17 @@ class NIMO(Net):
         h += seen[:, :, None]
         h += start[:, None]
         height = self._tail(h, place) - self._tail(start[:, None], place)
-        return self.middle + self.half * torch.tanh(height - math.atanh(self.middle / self.half))
+        return self.middle + self.reach * torch.tanh(height - math.atanh(self.middle / self.reach))
 
     def _tail(self, h: Tensor, place: list[Tensor]) -> Tensor:
         """Return the layers after the first on its sums `h` (B, n, q, m), as (B, n, q)."""
         models, n, q, _ = h.shape
-        h = torch.tanh(h)
-        for layer, at in zip(self.deep[:-1], place[1:], strict=True):
-            h = torch.bmm(h.view(models, n * q, -1), TURN * layer.weight).view(models, n, q, -1)
-            h = torch.sin(h + TURN * (at + layer.bias)[:, None])
-        return torch.bmm(h.reshape(models, n * q, -1), self.deep[-1].weight).view(models, n, q)
+        *layers, last = cast("list[Affine]", self.deep)
+        h = torch.tanh(h).view(models, n * q, -1)
+        for layer, at in zip(layers, place[1:], strict=True):
+            h = layer(h).view(models, n, q, -1)
+            h = torch.sin(h + at[:, None]).view(models, n * q, -1)
+        return last(h).view(models, n, q)
 
     def solve(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
         """Solve for gamma and the intercept: in training one Newton step, in evaluation to convergence.

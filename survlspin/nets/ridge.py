@@ -73,8 +73,9 @@ def running(
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """Return the solution (B, q) of normal equations that decay from batch to batch, and their new state.
 
-    The state is a decaying mean of the curvature (B, q, q) and of curvature times coefficients minus gradient (B, q), and
-    the weight (B, 1) the batches so far have in it. It is in the coefficients ``scale * gamma``, whatever the scale.
+    The state is a decaying mean of the curvature (B, q, q) and of curvature times coefficients minus gradient (B, q),
+    and the weight (B, 1) the batches so far have in it. It is in the coefficients ``scale * gamma``, so that the scale
+    may change.
     """
     curvature, pull, seen = state
     beta = problem.scale * gamma
