@@ -62,7 +62,7 @@ def group_codes(group: Sequence[int] | Sequence[Sequence[int]], p: int) -> Tenso
     Raises
     ------
     InputError
-        SL-422 where a column is in no group; SL-423 where one is in two; SL-424 where there is no such column.
+        SL-422 where a column is in no group; SL-423 where one is in two or there is no such column.
     """
     listed = [list(columns) for columns in group if isinstance(columns, Sequence)]
     if not listed:
@@ -71,7 +71,7 @@ def group_codes(group: Sequence[int] | Sequence[Sequence[int]], p: int) -> Tenso
         return torch.as_tensor(group).unique(return_inverse=True)[1]
     columns = torch.tensor([column for columns in listed for column in columns], dtype=torch.long)
     if bool(((columns < 0) | (columns >= p)).any()):
-        raise InputError("SL-424", "group names a column that there is not.", f"Columns are numbered 0 to {p - 1}.")
+        raise InputError("SL-423", "group names a column that there is not.", f"Columns are numbered 0 to {p - 1}.")
     times = columns.bincount(minlength=p)
     if bool((times > 1).any()):
         raise InputError("SL-423", f"column {int(times.argmax())} is in two groups.", "Put each column in one group.")

@@ -21,6 +21,8 @@ from .layers import MLP, Affine, activation
 if TYPE_CHECKING:
     from ..train.step import Batch
 
+AT_BOUND = 1e-5  # relative; weights that the proximal step put at their bound are there up to rounding
+
 
 class LassoNet(Net):
     """A linear skip connection plus a net whose first-layer weights are bounded by the linear coefficients.
@@ -51,7 +53,7 @@ class LassoNet(Net):
     Raises
     ------
     InputError
-        SL-421 where M is negative; SL-422 to SL-424 where the groups are no partition of the columns.
+        SL-421 where M is negative; SL-422 and SL-423 where the groups are no partition of the columns.
     """
 
     penalty_names = ("skip", "layers", "ridge")
@@ -119,7 +121,8 @@ class LassoNet(Net):
         theta, weight = self.grouped(self.skip.weight), self.grouped(self.first)
         theta, weight = hier_prox(theta, weight, (lam["skip"] * lr)[:, None, None], self.M)
         self.skip.weight.copy_(self.by_column(theta, self.k))
-        self.first.copy_(self.by_column(weight, self.first.shape[-1]))
+        if self.deep is not None:
+            self.first.copy_(self.by_column(weight, self.first.shape[-1]))
 
     def nonsmooth(self, lam: dict[str, Tensor]) -> Tensor:
         """Return lambda times the sum of the coefficients' norms (B,), one norm for each column or group."""
@@ -136,6 +139,40 @@ class LassoNet(Net):
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
         return parts["kept"]
+
+    def entry(self, by_theta: Tensor, by_first: Tensor) -> Tensor:
+        """Return the lambda (B, G) above which each group that is out stays out.
+
+        Parameters
+        ----------
+        by_theta, by_first : Tensor (B, p, k), (B, p, h)
+            The smooth loss's derivatives by the coefficients and by the first layer's weights.
+
+        Notes
+        -----
+        Coefficients of norm t, with weights up to M t, change the loss by at most
+        ``-t (|by_theta|_2 + M |by_first|_1)`` to first order and cost lambda t.
+        """
+        slope = torch.linalg.vector_norm(self.grouped(by_theta), dim=-1)
+        return slope + self.M * self.grouped(by_first).abs().sum(-1)
+
+    @torch.no_grad()
+    def violation(self, by_theta: Tensor, by_first: Tensor, lam: Tensor) -> Tensor:
+        """Return how far coefficients and first-layer weights are from optimal (B,): 0 where no step can improve them.
+
+        The largest entry of the objective's derivative, where a weight at its bound that pushes outwards passes its
+        push on, M-fold, to the norm of the coefficients; of groups that are out, by how much `entry` exceeds lambda.
+        """
+        theta, first, by_t, by_f = map(self.grouped, (self.skip.weight, self.first, by_theta, by_first))
+        norm = torch.linalg.vector_norm(theta, dim=-1, keepdim=True)  # (B, G, 1)
+        out = norm == 0
+        bound = first.abs() >= (1 - AT_BOUND) * self.M * norm
+        push = torch.where(bound, -by_f * first.sign(), 0).clamp(min=0)
+        unit = theta / norm.masked_fill(out, 1)
+        by_t = by_t + (lam[:, None, None] - self.M * push.sum(-1, keepdim=True)) * unit
+        inside = torch.cat([by_t, by_f + push * first.sign()], -1).abs().masked_fill(out, 0)
+        beyond = (self.entry(by_theta, by_first) - lam[:, None]).clamp(min=0) * out[..., 0]
+        return torch.maximum(inside.flatten(1).amax(1), beyond.amax(1))
 
     def grouped(self, value: Tensor) -> Tensor:
         """Return `value` (B, p, a) by group, (B, G, m * a), padded with 0."""

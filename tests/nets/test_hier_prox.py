@@ -121,8 +121,8 @@ def test_groups_by_number_or_by_their_columns():
         ("SL-422", [0, 1, 1, 2, 2]),
         ("SL-422", [[0, 1], [3]]),
         ("SL-423", [[0, 1], [1, 2, 3]]),
-        ("SL-424", [[0, 1, 2], [3, 4]]),
-        ("SL-424", [[0, 1, 2, 3], [-1]]),
+        ("SL-423", [[0, 1, 2], [3, 4]]),
+        ("SL-423", [[0, 1, 2, 3], [-1]]),
     ],
 )
 def test_groups_that_are_not_a_partition_are_refused(code, group):
