@@ -1,28 +1,32 @@
 """The `survlspin` command."""
 
 import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from survlspin import _options as o
 from survlspin.errors import InputError, InputTypeError, InputWarning
 
 if TYPE_CHECKING:
-    from survlspin.study import Roles
+    from survlspin.sample import Sample
+    from survlspin.study import Roles, Study
 
 __all__ = ["app", "main"]
 
 USER_ERROR, CANNOT_WRITE, INTERRUPTED = 2, 3, 130
-WRITING = ("SL-521", "SL-522", "SL-523", "SL-526")
+WRITING = ("SL-521", "SL-522", "SL-523", "SL-526", "SL-547", "SL-549")
+EXITS = "Exit codes: 0 done; 2 something to mend in the call or the data; 3 cannot write; 130 interrupted."
+SURVIVAL = ("time", "event", "entry", "stratum", "event_code")
 
 # what to do about a mistake, in the words of the command line
 REMEDIES = {
@@ -55,50 +59,6 @@ app = typer.Typer(
 )
 
 
-class ZeroTime(StrEnum):
-    """What to do with times of 0."""
-
-    keep = "keep"
-    half = "half"
-    drop = "drop"
-    refuse = "refuse"
-
-
-def _option(name: str, help: str, kind: Any = str | None, panel: str | None = None, **more: Any) -> Any:
-    return Annotated[kind, typer.Option(name, help=help, rich_help_panel=panel, **more)]
-
-
-FILE, COLUMNS, HOW = "Your file", "Columns of your file (all others are predictors)", "How to compare"
-Names = list[str]
-Data = _option("--data", "CSV (also .gz) or Parquet; without it GBSG2.", Path | None, FILE)
-Sep = _option("--sep", "What separates the columns of a CSV; 'tab' for tabs.", str, FILE)
-Decimal = _option("--decimal", "Decimal mark of a CSV.", str, FILE)
-Encoding = _option("--encoding", "Encoding of a CSV.", str, FILE)
-Time = _option("--time", "Time to event or censoring.", panel=COLUMNS)
-Event = _option("--event", "1 = event, 0 = censored; other codes with --event-code.", panel=COLUMNS)
-EventCode = _option("--event-code", "The value of --event that is the event; all others are censored.", panel=COLUMNS)
-Entry = _option("--entry", "Delayed entry.", panel=COLUMNS)
-Weight = _option("--weight", "Case weights.", panel=COLUMNS)
-Stratum = _option("--stratum", "Strata.", panel=COLUMNS)
-Group = _option("--group", "The patient, where one has several rows.", panel=COLUMNS)
-Id = _option("--id", "What rows are called in the results; kept as text.", panel=COLUMNS)
-Drop = _option("--drop", "A column to leave out; may be repeated.", Names, COLUMNS)
-Category = _option("--category", "A column of numbers that are codes; may be repeated.", Names, COLUMNS)
-Number = _option("--number", "A column of numbers with leading zeros; may be repeated.", Names, COLUMNS)
-Zero = _option("--zero-time", "Times of 0: keep, set to half a unit, drop the row, or refuse.", ZeroTime, COLUMNS)
-Folds = _option("--folds", "Folds; by default 5, or 10 from 10,000 rows on.", int | None, HOW, min=2)
-Repeats = _option("--repeats", "Repetitions of cross-validation; by default 1.", int | None, HOW, min=1)
-Members = _option("--members", "Nets in each ensemble.", int, HOW, min=1)
-Context = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, HOW)
-Skip = _option("--skip", "A model to leave out: lspin, deepsurv, cox, lasso, forest; may be repeated.", Names, HOW)
-Seed = _option("--seed", "Decides every random number.", int, HOW, min=0)
-Jobs = _option("--jobs", "Processes; by default one per core. The numbers do not depend on it.", int | None, HOW, min=1)
-Force = _option("--force", "Accept fewer than 10 events and suspect values.", bool, HOW)
-Out = _option("--out", "Folder for the results; files of the same names are replaced.", Path)
-Json = _option("--json", "Print one JSON object instead of text.", bool)
-Verbose = _option("--verbose", "Show the warnings of other libraries, too.", bool)
-
-
 def _exits(command: Callable[..., None]) -> Callable[..., None]:
     """Turn mistakes of the user into one line and an exit code."""
 
@@ -126,44 +86,63 @@ def _survlspin() -> None:
     "without --data on 686 patients with breast cancer (GBSG2). Prints C with intervals, paired differences and C at "
     "small numbers of risk factors; writes these, the curve of C against the number of factors, and each patient's "
     "risk factors.",
-    epilog="Exit codes: 0 done; 2 something to mend in the call or the data; 3 cannot write; 130 interrupted.",
+    epilog=EXITS,
 )
 @_exits
 def run(
     ctx: typer.Context,
-    data: Data = None, sep: Sep = ",", decimal: Decimal = ".", encoding: Encoding = "utf-8",
-    time: Time = None, event: Event = None, event_code: EventCode = None, entry: Entry = None, weight: Weight = None,
-    stratum: Stratum = None, group: Group = None, id: Id = None, drop: Drop = (), category: Category = (),
-    number: Number = (), zero_time: Zero = ZeroTime.keep, folds: Folds = None, repeats: Repeats = None,
-    members: Members = 10, context: Context = (), skip: Skip = (), seed: Seed = 0, jobs: Jobs = None,
-    force: Force = False, out: Out = Path("survlspin-results"), as_json: Json = False, verbose: Verbose = False,
+    data: o.Data = None, sep: o.Sep = ",", decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8",
+    time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None, entry: o.Entry = None,
+    weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None, drop: o.Drop = (),
+    category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep, folds: o.Folds = None,
+    repeats: o.Repeats = None, members: o.Members = 10, context: o.Context = (), skip: o.Skip = (), seed: o.Seed = 0,
+    jobs: o.Jobs = None, force: o.Force = False, out: o.Out = Path("survlspin-results"), as_json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
+    _finish(ctx.params, _main_job, "closing")
+
+
+@app.command(
+    help="Fit one model: to your file, or without --data to the 686 patients with breast cancer (GBSG2). Writes the "
+    "fitted model (for survlspin.load), its coefficients or what it selects, and each patient's risk factors; prints "
+    "how well it predicts rows that were not trained on, and what else these rows served.",
+    epilog=EXITS,
+)
+@_exits
+def fit(
+    ctx: typer.Context,
+    data: o.Data = None, sep: o.Sep = ",", decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8",
+    time: o.Time = None, event: o.Event = None, target: o.Target = None, event_code: o.EventCode = None,
+    entry: o.Entry = None, weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None,
+    drop: o.Drop = (), category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep,
+    model: o.Model = "CoxLLSPIN", lam: o.Lam = None, members: o.OwnMembers = None, context: o.OwnContext = (),
+    setting: o.Setting = (), test: o.Test = 0.0, seed: o.OwnSeed = 0, force: o.OwnForce = False,
+    out: o.OwnOut = Path("survlspin-model"), as_json: o.Json = False, verbose: o.Verbose = False,
+) -> None:  # fmt: skip
+    _finish(ctx.params, _fit_job, "fit_closing")
+
+
+def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any]], words: str) -> None:
+    """Do a job, collect the notes, and say what was found."""
     start = perf_counter()
-    with _notes(verbose) as notes:
-        report = _main_job(ctx.params)
+    with _notes(given["verbose"]) as notes:
+        report = job(given)
     report["notes"] += notes
     report["seconds"] = round(perf_counter() - start, 1)
-    if as_json:
+    if given["as_json"]:
         typer.echo(json.dumps(report, allow_nan=False))
     else:
-        from survlspin.summary import closing
+        from survlspin import summary
 
-        typer.echo("\n" + closing(report))
+        typer.echo("\n" + getattr(summary, words)(report))
 
 
 def _main_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read, say what was read, compare, explain; return what was found."""
-    roles = _roles(given)
     from survlspin.job import execute, plan
-    from survlspin.study import gbsg2, study_of
     from survlspin.summary import opening, verdict
 
-    if roles is None:
-        study = gbsg2()
-    else:
-        form = {"sep": _separator(given["sep"]), "decimal": given["decimal"], "encoding": given["encoding"]}
-        how = {"event_code": given["event_code"], "zero_time": given["zero_time"].value, "force": given["force"]}
-        study = study_of(given["data"], roles, numbers=given["number"], **how, **form)
+    study = _study(given)
     settings = ("folds", "repeats", "members", "context", "skip", "seed", "force")
     planned = plan(study, **{name: given[name] for name in settings})
     _writable(given["out"])
@@ -174,6 +153,58 @@ def _main_job(given: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:
         raise _cannot_write(given["out"], error) from error
     return {**report, "verdict": verdict(report)}
+
+
+def _fit_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read, fit, save; return what was found."""
+    from survlspin import fitting, sample
+    from survlspin.summary import fit_opening
+
+    task = fitting.task_of(given["model"])
+    settings = {name: given[name] for name in ("lam", "members", "context", "seed", "force")}
+    model = fitting.model_of(given["model"], settings=given["setting"], **settings)
+    rows = sample.sample_of(_study(given)) if task == "survival" else _table(given, task)
+    _writable(given["out"])
+    if not given["as_json"]:
+        typer.echo(fit_opening(fitting.described(model, rows)))
+    shown = sys.stderr.isatty() and not given["as_json"]
+    try:
+        return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown)
+    except OSError as error:
+        raise _cannot_write(given["out"], error) from error
+
+
+def _study(given: dict[str, Any]) -> "Study":
+    """Return the patients: of the file, or without one GBSG2."""
+    from survlspin.study import gbsg2, study_of
+
+    if given.get("target") is not None:
+        found = f"--target is for models of classes or numbers, and {given['model']} predicts survival."
+        raise InputError("SL-552", found, "Name --time and --event, or another --model.")
+    roles = _roles(given)
+    if roles is None:
+        return gbsg2()
+    how = {"event_code": given["event_code"], "zero_time": given["zero_time"].value, "force": given["force"]}
+    return study_of(given["data"], roles, numbers=given["number"], **how, **_form(given))
+
+
+def _table(given: dict[str, Any], task: str) -> "Sample":
+    """Return the rows of the file and the column to predict."""
+    from survlspin.sample import table_of
+
+    if strange := [f"--{name.replace('_', '-')}" for name in SURVIVAL if given[name] is not None]:
+        found = f"{', '.join(strange)}: for survival, and {given['model']} predicts {task}."
+        raise InputError("SL-552", found, "Name the column to predict, --target COLUMN, or another --model.")
+    named = {"--data FILE": given["data"], "--target COLUMN": given["target"]}
+    if absent := [name for name, value in named.items() if value is None]:
+        found = f"{given['model']} needs {' and '.join(absent)}."
+        raise InputError("SL-510", found, "See survlspin fit --help.")
+    roles = {name: given[name] for name in ("weight", "group", "id", "drop", "category", "force")}
+    return table_of(given["data"], given["target"], task, numbers=given["number"], **roles, **_form(given))
+
+
+def _form(given: dict[str, Any]) -> dict[str, str]:
+    return {"sep": _separator(given["sep"]), "decimal": given["decimal"], "encoding": given["encoding"]}
 
 
 def _roles(given: dict[str, Any]) -> "Roles | None":
@@ -187,7 +218,7 @@ def _roles(given: dict[str, Any]) -> "Roles | None":
             raise InputError("SL-510", f"{', '.join(named)} without --data.", "Name the file: --data FILE.")
         return None
     if absent := [f"--{name} COLUMN" for name in ("time", "event") if given[name] is None]:
-        raise InputError("SL-510", f"--data needs {' and '.join(absent)}.", "See survlspin run --help.")
+        raise InputError("SL-510", f"--data needs {' and '.join(absent)}.", "See --help.")
     return Roles(**{name: tuple(value) if isinstance(value, list) else value for name, value in roles.items()})
 
 

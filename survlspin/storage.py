@@ -26,7 +26,7 @@ from .errors import InputError
 from .estimators.net import NetEstimator
 from .nets import Net
 
-__all__ = ["load", "registry", "save"]
+__all__ = ["check_target", "load", "registry", "save"]
 
 FORMAT = 1
 MODEL, ARRAYS = "survlspin.json", "survlspin.safetensors"
@@ -51,7 +51,7 @@ def save(estimator: DesignEstimator, directory: str | os.PathLike, overwrite: bo
     check_is_fitted(estimator, "design_")
     target = Path(os.path.realpath(directory))
     try:
-        _check_target(target, overwrite)
+        check_target(target, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".survlspin-") as work:
             new = Path(work, "new")
@@ -196,8 +196,8 @@ def _answers(net: Net) -> list[Tensor]:
     return [eta, net.selected(parts), *(part for part in parts.values() if torch.is_tensor(part))]
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    """Refuse to replace anything but a saved model that may be replaced, or an empty folder."""
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse to replace anything but an empty folder (SL-547), or a saved model that may be replaced (SL-546)."""
     if not target.exists():
         return
     inside = {path.name for path in target.iterdir()} if target.is_dir() else None

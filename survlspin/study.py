@@ -16,7 +16,7 @@ from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
 from survlspin.reading import read_table
 
-__all__ = ["Roles", "Study", "gbsg2", "study_of"]
+__all__ = ["Roles", "Study", "check_labels", "check_roles", "gbsg2", "study_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +67,7 @@ class Roles:
 
     def check(self, columns: Iterable[str]) -> None:
         """Refuse names that are no column (SL-511), and columns with two roles (SL-512)."""
-        columns = list(columns)
-        labels = {"group": self.group, "id": self.id}
-        named = {**self.outcome, **{role: name for role, name in labels.items() if name is not None}}
-        pairs = [*named.items(), *(("drop", name) for name in self.drop), *(("category", c) for c in self.category)]
-        for role, name in pairs:
-            if name not in columns:
-                found = f"--{role} {name!r} is no column of the table{nearest(name, columns)}."
-                raise InputError("SL-511", found, f"It has {listed(columns)}.")
-        role_of: dict[str, str] = {}
-        for role, name in pairs:
-            if {role, role_of.setdefault(name, role)} - {"group", "id"} and role_of[name] != role:
-                raise InputError("SL-512", f"--{role_of[name]} and --{role} both name {name!r}.")
+        check_roles(columns, {**self.outcome, "group": self.group, "id": self.id}, self.drop, self.category)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +153,7 @@ def study_of(
     """
     table = read_table(path, text=roles.text, numbers=[*roles.numbers, *numbers], **form)
     roles.check(table.columns)
-    for name in (roles.id, roles.group):
-        if name is not None and (missing := table[name].isna().to_numpy()).any():
-            raise InputError("SL-514", f"{name!r} is missing in {rows(missing)}.", "Every row needs its label.")
+    check_labels(table, roles.id, roles.group)
     table = table.astype(dict.fromkeys(roles.category, "category"))
     aside = {name for name in (roles.id, roles.group, *roles.drop) if name is not None}
     code = None if event_code is None else _code(table[roles.event], event_code)
@@ -180,6 +167,30 @@ def study_of(
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
     return Study(str(path), X, y, "the file's unit", groups, design)
+
+
+def check_roles(
+    columns: Iterable[str], named: dict[str, str | None], drop: Iterable[str], category: Iterable[str]
+) -> None:
+    """Refuse names that are no column (SL-511), and columns with two roles (SL-512)."""
+    columns = list(columns)
+    pairs = [(role, name) for role, name in named.items() if name is not None]
+    pairs += [*(("drop", name) for name in drop), *(("category", name) for name in category)]
+    for role, name in pairs:
+        if name not in columns:
+            found = f"--{role} {name!r} is no column of the table{nearest(name, columns)}."
+            raise InputError("SL-511", found, f"It has {listed(columns)}.")
+    role_of: dict[str, str] = {}
+    for role, name in pairs:
+        if {role, role_of.setdefault(name, role)} - {"group", "id"} and role_of[name] != role:
+            raise InputError("SL-512", f"--{role_of[name]} and --{role} both name {name!r}.")
+
+
+def check_labels(table: pd.DataFrame, *names: str | None) -> None:
+    """Refuse rows without a label in one of the columns `names` (SL-514)."""
+    for name in names:
+        if name is not None and (missing := table[name].isna().to_numpy()).any():
+            raise InputError("SL-514", f"{name!r} is missing in {rows(missing)}.", "Every row needs its label.")
 
 
 def _code(events: pd.Series, text: str):

@@ -1,4 +1,4 @@
-"""What the main job found, as text for a terminal."""
+"""What a comparison or a fit found, as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from survlspin._messages import listed
 
-__all__ = ["closing", "opening", "verdict"]
+__all__ = ["closing", "fit_closing", "fit_opening", "opening", "verdict"]
 
 OURS = ("LLSPIN", "LSPIN")
 WIDTH = 100
@@ -99,6 +99,76 @@ def _beside_lasso(report: dict[str, Any]) -> list[str]:
                 f"{c['Cox-LASSO', k]:.3f} (difference {difference:+.3f}; {sure})."
             )
     return lines
+
+
+def fit_opening(report: dict[str, Any]) -> str:
+    """Return what was read and what will be fitted to it."""
+    lines = [
+        f"survlspin {report['version']}",
+        f"Read: {report['source']}: {report['rows']:,} rows, {_predicted(report)}, "
+        f"{len(report['numbers']) + len(report['categories'])} variables.",
+        f"  Numbers: {listed(report['numbers'], 30) or 'none'}.",
+        f"  Categories: {listed(report['categories'], 30) or 'none'}.",
+        *(f"  Left out: {name} ({why})." for name, why in report["dropped"].items()),
+        *(f"  Note: {note}." for note in report["notes"]),
+        f"Model: {report['settings']}.",
+    ]
+    return _wrapped(lines)
+
+
+def fit_closing(report: dict[str, Any]) -> str:
+    """Return what the model selects, how well it predicts, and where the files are."""
+    patients, names = report["per_patient"], [Path(name).name for name in report["files"]]
+    shares = [[row["factor"], f"{row['share']:.1%}", row["reference"]] for row in patients.get("selection", ())]
+    lam = ", ".join(f"{name} {value:.3g}" for name, value in report["lam"].items())
+    how = " (chosen on validation rows)" if report["chosen"] else ""
+    parts = [
+        _wrapped([f"Weight of the penalty: {lam}{how}."]) if lam else "",
+        _columns([["factor", "used by", "reference"], *shares], left=(0, 2)) if shares else "",
+        _wrapped(_selected(patients)),
+        _wrapped(_judgement(report)),
+        _wrapped([f"Took {_duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _predicted(report: dict[str, Any]) -> str:
+    if report["task"] == "survival":
+        return f"{report['events']:,} events (time in {report['time_unit']})"
+    if report["task"] == "numbers":
+        return f"target {report['target']}"
+    return f"target {report['target']} of {len(report['classes'])} classes"
+
+
+def _selected(patients: dict[str, Any]) -> list[str]:
+    if not patients:
+        return []
+    return [
+        f"Factors per row: median {patients['factors_median']:g}, mean {patients['factors_mean']:.1f}; different sets: "
+        f"{patients['n_sets']:,}.",
+        *([f"{patients['note']} Associations, not causes."] if "note" in patients else ()),
+    ]
+
+
+def _judgement(report: dict[str, Any]) -> list[str]:
+    """Return how well the model predicts, and what the rows that say so served before."""
+    lines = []
+    if report["test"]:
+        lines.append(f"Test rows, which chose nothing: {_estimate(report['test'])}.")
+    if report["validation"]:
+        served = ["stopped training"] * report["stopped"] + ["chose the penalty"] * report["chosen"]
+        why = f"They {' and '.join(served)}, so that this number flatters the model" if served else "They chose nothing"
+        lines.append(f"Validation rows, not trained on: {_estimate(report['validation'])}. {why}.")
+    if found := report["test"] or report["validation"]:
+        lines.append(f"{found['measure']}: {found['definition']}.")
+    else:
+        lines.append("All rows were trained on; how well the model predicts these is not said.")
+    return lines if report["test"] else [*lines, "--test 0.25 sets rows apart that choose nothing."]
+
+
+def _estimate(found: dict[str, Any]) -> str:
+    interval = "" if found["low"] is None else f" (95% interval {_interval(found['low'], found['high'])})"
+    return f"{found['measure']} {_number(found['value'])}{interval} on {found['rows']:,} rows"
 
 
 def _models(report: dict[str, Any]) -> str:

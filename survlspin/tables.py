@@ -22,8 +22,9 @@ from survlspin.errors import InputError
 __all__ = ["COLUMNS", "read_csv", "write_csv", "write_parquet"]
 
 COLUMNS = {
-    **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key"), pa.string()),
+    **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key", "column"), pa.string()),
     **dict.fromkeys(("gate", "log_hr", "hr", "log_risk", "baseline", "residual", "share", "cumulative"), pa.float64()),
+    **dict.fromkeys(("per", "coef", "hr_low", "hr_high", "p"), pa.float64()),
     **dict.fromkeys(("rank", "n_factors", "n"), pa.int64()),
 }
 """The type of every column that the tables of this package have."""

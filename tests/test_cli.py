@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from survlspin import job
+import survlspin
+from survlspin import fitting, job
 from survlspin.cli import REMEDIES, WRITING, app
 from survlspin.factors import read_csv
 from survlspin.summary import closing, opening, verdict
@@ -42,12 +43,12 @@ def call(tmp_path, monkeypatch):
     """Run the command on a table; give the exit code and all it said."""
     monkeypatch.chdir(tmp_path)
 
-    def run(frame: pd.DataFrame | None, *arguments: str, columns=COLUMNS):
+    def run(frame: pd.DataFrame | None, *arguments: str, columns=COLUMNS, command="run"):
         data = []
         if frame is not None:
             frame.to_csv("my patients.csv", index=False)
             data = ["--data", "my patients.csv", *columns]
-        result = CliRunner().invoke(app, ["run", *data, *arguments])
+        result = CliRunner().invoke(app, [command, *data, *arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert "Traceback" not in result.output
         return result.exit_code, result.output
@@ -234,8 +235,114 @@ def test_the_protocol_follows_the_number_of_rows(monkeypatch):
     assert "1 of 10 folds" in job._protocol(10_000, None, None, 0)[0].description
 
 
-def test_help_names_the_exit_codes():
-    result = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+# ---- survlspin fit ----
+
+QUICK = ["--members", "2", "--set", "epochs=2", "--lam", "0.02"]
+
+
+def test_a_fit_writes_a_model_that_can_be_loaded_elsewhere(tmp_path):
+    patients().to_csv(tmp_path / "patients.csv", index=False)
+    command = "from survlspin.cli import main; main()"
+    options = ["--data", "patients.csv", *COLUMNS, "--id", "id", "--out", "a/größe", *QUICK, "--test", "0.2", "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LANG": "C", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", command, "fit", *options],
+        cwd=tmp_path, env=environment, capture_output=True, check=False, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert (report["model"], report["rows"], report["fitted_rows"]) == ("CoxLLSPIN", 150, 120)
+    assert {Path(name).name for name in report["files"]} == {"selection.csv", "factors.csv", "sets.csv", "model"}
+    frame = patients().set_index("id")
+    assert set(read_csv(tmp_path / "a" / "größe" / "factors.csv")["patient"]) <= set(frame.index)
+    loaded = survlspin.load(tmp_path / "a" / "größe" / "model")
+    assert loaded.predict(frame).shape == (150,)
+    assert not loaded.verbose
+
+
+def test_a_fit_says_first_what_was_read_and_then_what_was_found(call):
+    exit_code, output = call(patients().drop(columns="id"), *QUICK, command="fit")
+    assert exit_code == 0
+    assert output.index("Read: my patients.csv: 150 rows") < output.index("Weight of the penalty: gates 0.02")
+    assert "They stopped training, so that this number flatters" in " ".join(output.split())
+    assert "Wrote to survlspin-model" in output
+    assert call(patients().drop(columns="id"), *QUICK, command="fit")[0] == 0  # the model is replaced
+
+
+def test_classes_and_numbers_are_fitted_from_a_target(call):
+    for model, target, measure in (("DenseClassifier", "grade", "accuracy"), ("DenseRegressor", "size", "R2")):
+        columns, out = ["--target", target, "--id", "id"], ["--out", target]
+        arguments = ["--model", model, *QUICK[:4], "--weight", "months", *out]
+        exit_code, output = call(patients(), *arguments, columns=columns, command="fit")
+        assert exit_code == 0
+        assert f"target {target}" in output
+        assert f"{measure} " in output
+        loaded = survlspin.load(target + "/model")
+        assert loaded.predict(patients()[loaded.feature_names_in_]).shape == (150,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "columns", "code"),
+    [
+        (["--model", "CoxLLSPN"], COLUMNS, "SL-551"),
+        (["--target", "size"], COLUMNS, "SL-552"),
+        (["--model", "LSPINClassifier"], COLUMNS, "SL-552"),
+        (["--model", "LSPINClassifier"], [], "SL-510"),
+        (["--model", "LSPINClassifier", "--target", "grad"], [], "SL-511"),
+        (["--model", "LSPINRegressor", "--target", "grade"], [], "SL-556"),
+        (["--model", "DeepSurv", "--lam", "1"], COLUMNS, "SL-553"),
+        (["--lam", "one"], COLUMNS, "SL-555"),
+        (["--lam", "-1"], COLUMNS, "SL-406"),
+        (["--time", "month"], ["--event", "died"], "SL-511"),
+        (["--set", "ties=exact"], COLUMNS, "SL-401"),
+        (["--set", "patience=0"], COLUMNS, "SL-408"),
+        (["--test", "0.001"], COLUMNS, "SL-557"),
+        (["--sep", "tabs"], COLUMNS, "SL-513"),
+    ],
+)
+def test_mistakes_in_a_fit_are_one_line_and_exit_2(call, arguments, columns, code):
+    exit_code, output = call(patients().drop(columns="id"), *arguments, columns=columns, command="fit")
+    assert exit_code == 2
+    assert output.splitlines()[-1].startswith(f"error: {code} ")
+
+
+def test_options_of_a_file_without_one_are_refused_by_fit_too(call):
+    for arguments in (["--time", "months"], ["--model", "LSPINClassifier", "--target", "grade"]):
+        exit_code, output = call(None, *arguments, command="fit")
+        assert exit_code == 2
+        assert "SL-510" in output
+    assert call(None, "--test", "1.5", command="fit")[0] == 2
+
+
+def test_a_fit_that_cannot_be_written_is_exit_3_before_the_work(call, monkeypatch):
+    Path("file").touch()
+    Path("other/model").mkdir(parents=True)
+    Path("other/model/notes.txt").touch()
+    monkeypatch.setattr(fitting, "_fit", None)
+    for folder, code in (("file", "SL-526"), ("other", "SL-547")):
+        exit_code, output = call(patients().drop(columns="id"), "--out", folder, command="fit")
+        assert exit_code == 3
+        assert f"error: {code} " in output
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 3)]
+)
+def test_what_stops_a_fit_decides_the_exit_code(call, monkeypatch, stop, expected):
+    samples = []
+
+    def execute(model, sample, *args):
+        samples.append(sample)
+        raise stop
+
+    monkeypatch.setattr(fitting, "execute", execute)
+    assert call(None, command="fit")[0] == expected
+    assert len(samples[0]) == 686  # GBSG2
+
+
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_help_names_the_exit_codes(command):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert "130 interrupted" in result.output
 
 
@@ -243,4 +350,4 @@ def test_remedies_are_for_codes_that_exist():
     package = Path(job.__file__).parent
     source = "".join(path.read_text() for path in package.rglob("*.py") if path.name != "cli.py")
     assert all(code in source for code in REMEDIES)
-    assert len(WRITING) == 4
+    assert len(WRITING) == 6

@@ -1,0 +1,63 @@
+"""The options of the `survlspin` command; those that its parts share are here once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class ZeroTime(StrEnum):
+    """What to do with times of 0."""
+
+    keep = "keep"
+    half = "half"
+    drop = "drop"
+    refuse = "refuse"
+
+
+def _option(name: str, help: str, kind: Any = str | None, panel: str | None = None, **more: Any) -> Any:
+    return Annotated[kind, typer.Option(name, help=help, rich_help_panel=panel, **more)]
+
+
+FILE, COLUMNS, HOW = "Your file", "Columns of your file (all others are predictors)", "How to compare"
+MODEL = "The model"
+Names = list[str]
+Data = _option("--data", "CSV (also .gz) or Parquet; without it GBSG2.", Path | None, FILE)
+Sep = _option("--sep", "What separates the columns of a CSV; 'tab' for tabs.", str, FILE)
+Decimal = _option("--decimal", "Decimal mark of a CSV.", str, FILE)
+Encoding = _option("--encoding", "Encoding of a CSV.", str, FILE)
+Time = _option("--time", "Time to event or censoring.", panel=COLUMNS)
+Event = _option("--event", "1 = event, 0 = censored; other codes with --event-code.", panel=COLUMNS)
+EventCode = _option("--event-code", "The value of --event that is the event; all others are censored.", panel=COLUMNS)
+Entry = _option("--entry", "Delayed entry.", panel=COLUMNS)
+Weight = _option("--weight", "Case weights.", panel=COLUMNS)
+Stratum = _option("--stratum", "Strata.", panel=COLUMNS)
+Group = _option("--group", "The patient, where one has several rows.", panel=COLUMNS)
+Id = _option("--id", "What rows are called in the results; kept as text.", panel=COLUMNS)
+Drop = _option("--drop", "A column to leave out; may be repeated.", Names, COLUMNS)
+Category = _option("--category", "A column of numbers that are codes; may be repeated.", Names, COLUMNS)
+Number = _option("--number", "A column of numbers with leading zeros; may be repeated.", Names, COLUMNS)
+Zero = _option("--zero-time", "Times of 0: keep, set to half a unit, drop the row, or refuse.", ZeroTime, COLUMNS)
+Folds = _option("--folds", "Folds; by default 5, or 10 from 10,000 rows on.", int | None, HOW, min=2)
+Repeats = _option("--repeats", "Repetitions of cross-validation; by default 1.", int | None, HOW, min=1)
+Members = _option("--members", "Nets in each ensemble.", int, HOW, min=1)
+Context = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, HOW)
+Skip = _option("--skip", "A model to leave out: lspin, deepsurv, cox, lasso, forest; may be repeated.", Names, HOW)
+Seed = _option("--seed", "Decides every random number.", int, HOW, min=0)
+Jobs = _option("--jobs", "Processes; by default one per core. The numbers do not depend on it.", int | None, HOW, min=1)
+Force = _option("--force", "Accept fewer than 10 events and suspect values.", bool, HOW)
+Out = _option("--out", "Folder for the results; files of the same names are replaced.", Path)
+Json = _option("--json", "Print one JSON object instead of text.", bool)
+Verbose = _option("--verbose", "Show the warnings of other libraries, too.", bool)
+
+Model = _option("--model", "Its public name, as CoxLSPIN, DeepSurv, LLSPINClassifier.", str, MODEL)
+Target = _option("--target", "What a model of classes or numbers predicts.", panel=COLUMNS)
+Lam = _option("--lam", "Weight of the penalty: auto (chosen on validation rows) or a number.", panel=MODEL)
+OwnMembers = _option("--members", "Nets in the ensemble; by default 10.", int | None, MODEL, min=1)
+OwnContext = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, MODEL)
+Setting = _option("--set", "Another setting of the model, NAME=VALUE; may be repeated.", Names, MODEL)
+OwnSeed = _option("--seed", "Decides every random number.", int, MODEL, min=0)
+OwnForce = _option("--force", "Accept fewer than 10 events and suspect values.", bool, MODEL)
+Test = _option("--test", "Share of the rows to set apart and judge the model on.", float, MODEL, min=0.0, max=0.9)
+OwnOut = _option("--out", "Folder for the model and its tables; files of the same names are replaced.", Path)
