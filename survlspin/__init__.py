@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CoxLLSPIN": "estimators",
     "CoxLSPIN": "estimators",
+    "CoxPH": "estimators",
     "DeepSurv": "estimators",
     "DenseClassifier": "estimators",
     "DenseRegressor": "estimators",
@@ -25,6 +26,7 @@ _HOMES = {
     "RepeatedKFold": "folds",
     "TrainOneTestNine": "folds",
     "load": "storage",
+    "lasso_path": "estimators",
     "run": "protocol",
     "split_xy": "outcome",
 }

@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "compare_on_real_patients",
+        "coxph_speed",
         "gradient_lasso_synthetic",
         "registry_speed",
     }
@@ -44,3 +45,12 @@ def test_gradient_lasso_synthetic():
     assert table.loc["truth", "D_eff"] == pytest.approx(1.87, abs=0.02)
     assert table["D_eff"].between(1, 49).all()
     assert table["AUC"].between(0.3, 1).all()
+
+
+@pytest.mark.filterwarnings("ignore:SL-482")  # rare flags in 3000 rows
+def test_coxph_speed():
+    example = runpy.run_path(str(EXAMPLES / "coxph_speed.py"))
+    table = example["compare"](3000, repeats=1)
+    assert list(table.index) == ["CoxPH", "lifelines"]
+    assert table.loc["lifelines", "largest difference in SE"] < 0.05
+    assert (table["seconds"] > 0).all()

@@ -1,5 +1,7 @@
 """Estimators in scikit-learn's and scikit-survival's manner: how sparsity acts, times what is predicted."""
 
+from .coxph import CoxPH
+from .coxph_path import lasso_path
 from .dense import DeepSurv, DenseClassifier, DenseRegressor
 from .lspin import CoxLLSPIN, CoxLSPIN, LLSPINClassifier, LLSPINRegressor, LSPINClassifier, LSPINRegressor
 from .path import Path
@@ -7,6 +9,7 @@ from .path import Path
 __all__ = [
     "CoxLLSPIN",
     "CoxLSPIN",
+    "CoxPH",
     "DeepSurv",
     "DenseClassifier",
     "DenseRegressor",
@@ -15,4 +18,5 @@ __all__ = [
     "LSPINClassifier",
     "LSPINRegressor",
     "Path",
+    "lasso_path",
 ]

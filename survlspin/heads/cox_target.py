@@ -125,6 +125,12 @@ class CoxTarget(Target):
         for node in self.node.view(models, n, -1)[:, rows].flatten(0, 1).T:
             nodes.index_add_(0, node, value)
 
+    def add_to_deaths(self, bins: Tensor, value: Tensor, rows: slice = slice(None)) -> None:
+        """Add the `value` (T * m, R) of the `rows` that have an event to their `bins` (T * K, R)."""
+        dead = self.event_weight[:, rows].reshape(-1).nonzero()[:, 0]
+        slot = (self.slot[:, rows] + self.offset * self.n_bins).reshape(-1)
+        bins.index_add_(0, slot[dead], value[dead])
+
     def risk_sets(self, nodes: Tensor) -> Tensor:
         """Return the sum over each bin's risk set, (T * K, R), from the sums of the `nodes`."""
         models, r = len(self.weight), nodes.shape[1]

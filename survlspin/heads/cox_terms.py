@@ -10,8 +10,9 @@ from torch import Tensor
 from .base import Quadratic
 from .cox_target import CoxTarget
 
-CHUNK = 2**18  # numbers of a run of rows, which then stay in a processor's cache
+CHUNK = 2**16  # numbers of a run of rows, which then stay in a processor's cache
 FARTHEST = 600.0  # exp(-600) and its reciprocal, times any number of rows, are numbers in float64
+FAR = 10.0  # standard deviations from 0: beyond, columns are moved
 TINY = torch.finfo(torch.float64).tiny
 
 
@@ -87,6 +88,16 @@ class Terms:
         once, twice = (bins.index_add(0, target.term_bin, share * target.fraction**power) for power in (1, 2))
         return none, once, twice
 
+    def shares(self, target: CoxTarget) -> tuple[Tensor, Tensor]:
+        """Return the means over each bin's terms of r and of f r for r = S / (S - f D), (T * K, R)."""
+        bins = torch.zeros_like(self.at_risk)
+        weight = bins[:, :1].index_add(0, target.term_bin, target.term_weight).clamp(min=TINY)
+        share = target.term_weight * self.at_risk[target.term_bin] / self.denominator / weight[target.term_bin]
+        first = bins.index_add(0, target.term_bin, share)
+        if target.fraction is None:
+            return first, bins
+        return first, bins.index_add(0, target.term_bin, share * target.fraction)
+
 
 def divisor(target: CoxTarget) -> Tensor:
     """Return the summed weight of the events (T,), or a tiny number where there is none and the loss is 0."""
@@ -116,7 +127,7 @@ class CoxQuadratic(Quadratic):
     ``Z' diag(e) Z - sum_k sum_l w m_kl m_kl'`` over the terms l of each event time k, where m_kl is the mean of z in
     the term's risk set, ``(U_k - f V_k) / (S_k - f D_k)`` with the sums U and V of the risk times z over those at risk
     and over the dead. The sum over l is a quadratic form in U_k and V_k, whose three coefficients are sums over l of
-    numbers. The whole does not change with the origin of z, which is moved to where z is.
+    numbers. The whole does not change with the origin of z, which is moved to where z is if that is far away.
 
     Attributes
     ----------
@@ -143,21 +154,64 @@ class CoxQuadratic(Quadratic):
         size = max(CHUNK // (models * p), 1)
         origin = _origin(z[:, :size], pull[:, :size])
         nodes, whole = self.target.new_nodes(shared * p), z.new_zeros(models, p, p, dtype=torch.float64)
+        lost = nodes.new_zeros(sets * self.target.n_bins, shared * p)
         for start in range(0, n, size):
             rows = slice(start, start + size)
-            columns = z[:, rows].double() - origin  # (B, m, p)
+            columns = z[:, rows].double()  # (B, m, p)
+            columns = columns if origin is None else columns - origin
             by_risk = columns.view(sets, shared, -1, p).transpose(1, 2) * risk[:, rows]  # (T, m, R, p)
-            self.target.add_to_nodes(nodes, by_risk.reshape(-1, shared * p), rows)
-            columns *= pull[:, rows].sqrt()
+            by_risk = by_risk.reshape(-1, shared * p)
+            self.target.add_to_nodes(nodes, by_risk, rows)
+            if self.target.fraction is not None:
+                self.target.add_to_deaths(lost, by_risk, rows)
+            columns = columns * pull[:, rows].sqrt()
             whole.baddbmm_(columns.mT, columns)
-        for means in self._means(nodes, z, origin):
+        for means in self._means(nodes, lost):
             whole.baddbmm_(means.mT, means, alpha=-1)
         total = divisor(self.target).repeat_interleave(shared)[:, None, None]
         return (whole + whole.mT) / (2 * total)
 
-    def _means(self, nodes: Tensor, z: Tensor, origin: Tensor) -> Iterator[Tensor]:
+    @torch.no_grad()
+    def residuals(self, z: Tensor) -> Tensor:
+        """Return what each row adds to the slope of the log-likelihood by coefficients of `z`, (B, n, p).
+
+        These are the score residuals of R's survival package times the row's weight: the sum over all rows is
+        minus the gradient times the summed weight of the events. What a row adds as one of those at risk counts.
+        """
+        (models, n, p), (sets, _, shared) = z.shape, self.expected.shape
+        terms, target = self.terms, self.target
+        none, once, twice = terms.moments(target)
+        first, second = terms.shares(target)
+        origin = _origin(z, self.expected.transpose(1, 2).reshape(models, n, 1))
+        columns = z.double() if origin is None else z.double() - origin
+        columns = columns.view(sets, shared, n, p).transpose(1, 2)  # (T, n, R, p)
+        mean, lost = self._sums(columns)  # (T * K, R, p)
+
+        def mix(a: Tensor, b: Tensor) -> Tensor:
+            return a[..., None] * mean - b[..., None] * lost
+
+        at_risk = terms.at_risk.clamp(min=TINY)
+        by_risk = target.bin_sums(mix(none / at_risk, once / at_risk).flatten(1)).unflatten(1, (shared, p))
+        by_risk.index_add_(0, target.dead, -mix(once / at_risk, twice / at_risk)[target.dead_bin])
+        by_risk *= terms.risk[..., None]
+        own = target.event_weight.reshape(-1)[target.dead, None, None] * mix(first, second)[target.dead_bin]
+        by_risk.index_add_(0, target.dead, -own)
+        surplus = (target.event_weight[..., None] - self.expected)[..., None]
+        return (by_risk.view(columns.shape) + surplus * columns).transpose(1, 2).reshape(models, n, p)
+
+    def _sums(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sums of risk times `columns` (T, n, R, p) over those at risk and over the dead, per unit of S."""
+        shared, p = columns.shape[2:]
+        weighted = (columns * self.terms.risk.view(*columns.shape[:3], 1)).reshape(-1, shared * p)
+        at_risk = self.terms.at_risk.clamp(min=TINY)[..., None]
+        mean = self.target.risk_sums(weighted).unflatten(1, (shared, p)) / at_risk
+        lost = weighted.new_zeros(len(at_risk), shared * p)
+        lost.index_add_(0, self.target.dead_bin, weighted[self.target.dead])
+        return mean, lost.unflatten(1, (shared, p)) / at_risk
+
+    def _means(self, nodes: Tensor, lost: Tensor) -> Iterator[Tensor]:
         """Yield matrices (B, K, p) whose squares add up to the second sum: the means, and how they spread in a bin."""
-        (_, n, p), (sets, _, shared) = z.shape, self.expected.shape
+        sets, _, shared = self.expected.shape
 
         def per_model(bins: Tensor) -> Tensor:  # (T * K, R * c) -> (B, K, c)
             return bins.view(sets, -1, shared, bins.shape[1] // shared).transpose(1, 2).flatten(0, 1)
@@ -168,16 +222,14 @@ class CoxQuadratic(Quadratic):
         if self.target.fraction is None:
             yield none.sqrt() * mean
             return
-        dead, slope = self.target.dead, once / none.clamp(min=TINY)
-        model, row = dead.div(n, rounding_mode="floor"), dead % n
-        columns = z.view(sets, shared, n, p)[model, :, row].double() - origin.view(sets, shared, p)[model]  # (D, R, p)
-        lost = nodes.new_zeros(len(self.terms.at_risk), shared * p)
-        lost.index_add_(0, self.target.dead_bin, (columns * self.terms.risk[dead][..., None]).flatten(1))
-        lost = per_model(lost) / at_risk
+        slope, lost = once / none.clamp(min=TINY), per_model(lost) / at_risk
         yield none.sqrt() * (mean - slope * lost)
         yield (twice - slope * once).clamp(min=0).sqrt() * lost
 
 
-def _origin(z: Tensor, weight: Tensor) -> Tensor:
-    """Return about where the columns `z` (B, m, p) of the rows of positive `weight` (B, m, 1) are, (B, 1, p)."""
-    return (z.double() * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=TINY)
+def _origin(z: Tensor, weight: Tensor) -> Tensor | None:
+    """Return where the columns `z` (B, m, p) are, (B, 1, p), if that is so far from 0 that digits would be lost."""
+    z, share = z.double(), weight / weight.sum(1, keepdim=True).clamp(min=TINY)
+    mean = (z * share).sum(1, keepdim=True)
+    variance = ((z - mean) ** 2 * share).sum(1, keepdim=True)
+    return mean if bool((mean**2 > FAR**2 * variance).any()) else None

@@ -1,5 +1,6 @@
 """The second derivative of the Cox loss, from sums by event time."""
 
+from dataclasses import replace
 from itertools import chain, combinations
 
 import numpy as np
@@ -111,3 +112,45 @@ def test_columns_shared_by_all_models_need_no_copies():
 def test_the_score_is_the_log_risk():
     eta = torch.arange(6.0).view(1, 6, 1)
     np.testing.assert_array_equal(Cox().score(eta), eta[..., 0])
+
+
+@pytest.mark.parametrize("options", SUBSETS, ids="-".join)
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_residuals_add_up_to_the_slope(ties, options):
+    outcome, (eta, z) = some(60, options), rows(60, 3)
+    head = Cox(ties)
+    target = head.prepare(outcome)
+    quadratic = head.quadratic(eta[None, :, None], target)
+    for shift in (0.0, 1e4):
+        residuals = quadratic.residuals(z[None] + shift)[0]
+        slope = -(quadratic.gradient[0, :, 0] @ z) * target.total
+        np.testing.assert_allclose(residuals.sum(0), slope, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("options", SUBSETS, ids="-".join)
+def test_a_residual_is_what_the_slope_gains_from_the_rows_weight(options):
+    """The slope of Breslow's likelihood by coefficients, differentiated by the log of each row's weight."""
+    outcome, (eta, z) = some(30, options), rows(30, 3)
+    weight = np.ones(30) if outcome.weight is None else outcome.weight
+    head = Cox("breslow")
+
+    def slope(weight):
+        target = head.prepare(replace(outcome, weight=weight))
+        return -(head.quadratic(eta[None, :, None], target).gradient[0, :, 0] @ z).numpy() * target.total.item()
+
+    steps = np.exp(1e-5 * np.eye(30))
+    gains = np.stack([(slope(weight * up) - slope(weight / up)) / 2e-5 for up in steps])
+    found = head.quadratic(eta[None, :, None], head.prepare(outcome)).residuals(z[None])[0]
+    np.testing.assert_allclose(found, gains, rtol=1e-6, atol=1e-8)
+
+
+def test_residuals_of_a_stack_are_each_models_own():
+    outcome, (_, z) = some(50, OPTIONS), rows(50, 3)
+    head = Cox()
+    target = head.prepare(outcome)
+    eta = torch.from_numpy(np.random.default_rng(1).normal(size=(4, 50, 1)))
+    index = torch.stack([torch.arange(50), torch.arange(50).flip(0)])
+    stack = head.quadratic(eta, target.take(index)).residuals(z.expand(4, -1, -1))
+    for b, found in enumerate(stack):
+        alone = head.quadratic(eta[b : b + 1], target.take(index[b // 2][None])).residuals(z[None])[0]
+        np.testing.assert_allclose(found, alone, rtol=1e-10, atol=1e-13)
