@@ -83,25 +83,19 @@ def model_of(
     task_of(name)
     cls = registry()[name]
     known = cls._get_param_names()
-    asked = {"lam": lam and _lam(lam), "members": members, "context": list(context) or None}
-    asked = {f"--{option}": (option, value) for option, value in asked.items() if value is not None}
-    for setting in settings:
-        option, equals, text = setting.partition("=")
-        if not equals:
-            raise InputError("SL-555", f"--set {setting!r}.", "Write --set NAME=VALUE.")
-        asked[f"--set {option}"] = (option.strip(), _value(text))
-    for said, (option, _) in asked.items():
+    shorthand = {"lam": lam and _lam(lam), "members": members, "context": list(context) or None}
+    asked = [(f"--{name}", name, value) for name, value in shorthand.items() if value is not None]
+    asked += [(f"--set {setting}", *_setting(setting)) for setting in settings]
+    standard = {"members": MEMBERS, "random_state": seed, "force": force}
+    usual = {**cls().get_params(), **{option: value for option, value in standard.items() if option in known}}
+    for said, option, value in asked:
         if option not in known:
             found = f"{said}: {name} has no {option!r}{nearest(option, known)}."
             raise InputError("SL-553", found, f"It has {listed(known, 99)}.")
-    standard = {"members": MEMBERS, "random_state": seed, "force": force}
-    standard = {option: value for option, value in standard.items() if option in known}
-    usual = {**cls().get_params(), **standard}
-    for said, (option, value) in asked.items():
         if isinstance(value, str) and not isinstance(usual[option], str | None):
             remedy = f"Write values as in JSON; by default it is {json.dumps(usual[option])}."
-            raise InputError("SL-555", f"{said} {value!r}.", remedy)
-    return cls(**{**standard, **dict(asked.values())})
+            raise InputError("SL-555", f"{said}: {value!r}.", remedy)
+    return cls(**{**usual, **{option: value for _, option, value in asked}})
 
 
 def execute(
@@ -166,9 +160,8 @@ def execute(
 
 def described(model: DesignEstimator, sample: Sample) -> dict[str, Any]:
     """Return what was read and what is fitted to it, as plain values."""
-    of = {True: [], False: []}
-    for variable in sample.design.variables:
-        of[variable.levels is None].append(variable.name)
+    numbers = [variable.name for variable in sample.design.variables if variable.levels is None]
+    categories = [variable.name for variable in sample.design.variables if variable.levels is not None]
     survival, classes = sample.task == "survival", sample.task == "classes"
     return {
         "version": __version__,
@@ -179,8 +172,8 @@ def described(model: DesignEstimator, sample: Sample) -> dict[str, Any]:
         "target": sample.target,
         "classes": {str(label): int(n) for label, n in pd.Series(sample.y).value_counts().items()} if classes else None,
         "time_unit": sample.unit,
-        "numbers": of[True],
-        "categories": of[False],
+        "numbers": numbers,
+        "categories": categories,
         "dropped": sample.design.dropped,
         "notes": list(sample.design.notes),
         "model": type(model).__name__,
@@ -234,7 +227,8 @@ def _judged(model: DesignEstimator, sample: Sample) -> dict[str, Any] | None:
 
 def _explain(model: DesignEstimator, X: pd.DataFrame, out: Path) -> tuple[dict[str, Any], list[Path]]:
     """Write coefficients, what is selected, and each row's factors; return a summary, and the files."""
-    files, summary = [], {}
+    files: list[Path] = []
+    summary: dict[str, Any] = {}
     if hasattr(model, "coef_"):
         files.append(out / "coefficients.csv")
         write_csv([_coefficients(model)], files[-1], COEFFICIENTS)
@@ -286,10 +280,13 @@ def _lam(text: str) -> str | float:
         raise InputError("SL-555", f"--lam {text!r}.", "Give auto or a number.") from None
 
 
-def _value(text: str) -> Any:
-    """Return a value as JSON has it, lists as tuples; anything else is text."""
+def _setting(text: str) -> tuple[str, Any]:
+    """Return name and value of ``"name=value"``: as JSON has it, lists as tuples; anything else is text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError("SL-555", f"--set {text!r}.", "Write --set NAME=VALUE.")
     try:
-        value = json.loads(text)
+        read = json.loads(value)
     except ValueError:
-        return text
-    return tuple(value) if isinstance(value, list) else value
+        return name, value
+    return name, tuple(read) if isinstance(read, list) else read

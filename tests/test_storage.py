@@ -36,7 +36,10 @@ READERS = ("gates", "selected", "n_selected", "predict_proba", "decision_functio
 def target_of(cls):
     if hasattr(cls, "predict_survival_function"):
         return Y
-    return np.array(["low", "high", "mean"])[np.arange(len(X)) % 3] if hasattr(cls, "predict_proba") else X["size"] ** 2
+    if not hasattr(cls, "predict_proba"):
+        return X["size"] ** 2
+    classes = 3 if cls().__sklearn_tags__().classifier_tags.multi_class else 2
+    return np.array(["low", "high", "mean"])[np.arange(len(X)) % classes]
 
 
 def small(cls, **more):
