@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CoxLLSPIN": "estimators",
     "CoxLSPIN": "estimators",
+    "CoxNIMO": "estimators",
     "CoxPH": "estimators",
     "DeepSurv": "estimators",
     "DenseClassifier": "estimators",
@@ -22,6 +23,8 @@ _HOMES = {
     "LLSPINRegressor": "estimators",
     "LSPINClassifier": "estimators",
     "LSPINRegressor": "estimators",
+    "NIMOClassifier": "estimators",
+    "NIMORegressor": "estimators",
     "Outcome": "outcome",
     "RepeatedKFold": "folds",
     "TrainOneTestNine": "folds",

@@ -4,11 +4,13 @@ from .coxph import CoxPH
 from .coxph_path import lasso_path
 from .dense import DeepSurv, DenseClassifier, DenseRegressor
 from .lspin import CoxLLSPIN, CoxLSPIN, LLSPINClassifier, LLSPINRegressor, LSPINClassifier, LSPINRegressor
+from .nimo import CoxNIMO, NIMOClassifier, NIMORegressor
 from .path import Path
 
 __all__ = [
     "CoxLLSPIN",
     "CoxLSPIN",
+    "CoxNIMO",
     "CoxPH",
     "DeepSurv",
     "DenseClassifier",
@@ -17,6 +19,8 @@ __all__ = [
     "LLSPINRegressor",
     "LSPINClassifier",
     "LSPINRegressor",
+    "NIMOClassifier",
+    "NIMORegressor",
     "Path",
     "lasso_path",
 ]

@@ -22,7 +22,9 @@ from .ridge import Expansion, newton, running
 if TYPE_CHECKING:
     from ..train.step import Batch
 
+START = 0.3  # scale of every column
 UNUSED = 0.05  # a scale or a first-layer column below this share of the largest one is 0 in evaluation
+LEAST_SCALE, LEAST_COLUMN = 0.02, 0.05  # and so is one below these, whatever the largest
 
 FLAT = 1e-12  # squared size below which the penalties' slope ends
 ENTRIES = 20_000_000  # entries of the widest layer in one pass without gradients
@@ -36,11 +38,13 @@ class NIMO(Net):
     p, head, models : see `Net`
     hidden : sequence of int
         Hidden widths of the net g that all columns share; its first activation is tanh, the later ones
-        sin. Empty: no corrections, a penalised linear model.
+        ``sin(frequency * h)``. Empty: no corrections, a penalised linear model.
     delta : float
         In (0, 1]. The penalty "lasso" is the sum of ``|beta_j|^(2 delta / (1 + delta))``: the lasso at 1.
     bounds : (float, float)
         Open range of the corrections, around 0. The paper takes (-1, 1) for numbers and (-1, 3) for classes.
+    frequency : float
+        Above 0; larger makes more wiggly corrections.
     noise : float
         Standard deviation of the noise on the first layer in training, one draw per row and hidden unit.
     exponent : float
@@ -62,8 +66,8 @@ class NIMO(Net):
     Raises
     ------
     InputError
-        SL-425 where the head has several outputs, SL-426 for delta or exponent, SL-427 for bounds, SL-428 for noise or
-        memory out of range.
+        SL-425 where the head has several outputs, SL-426 for delta or exponent, SL-427 for bounds, SL-428 for noise,
+        memory or frequency out of range.
 
     Notes
     -----
@@ -75,8 +79,9 @@ class NIMO(Net):
     gamma solved for it (paper, Eq. 20, 28-36) minimises the penalised likelihood. Since the term of gamma is in the
     loss too, the loss is flat in gamma at the solution and its gradient needs no derivative of the solution.
 
-    In evaluation a column with ``|c|`` below 5 % of the largest has coefficient 0, and one whose first-layer weights
-    have a norm below 5 % of the largest is left out of the corrections. In training the former get no correction.
+    In evaluation a column with ``|c|`` below 5 % of the largest or below 0.02 has coefficient 0, and one whose
+    first-layer weights have a norm below 5 % of the largest or below 0.05 is left out of the corrections. In training
+    the former get no correction.
     """
 
     penalty_names = ("lasso", "group")
@@ -95,6 +100,7 @@ class NIMO(Net):
         *,
         delta: float = 0.5,
         bounds: tuple[float, float] = (-1.0, 1.0),
+        frequency: float = 1.0,
         noise: float = 0.2,
         exponent: float = 0.25,
         memory: float = 0.0,
@@ -108,10 +114,10 @@ class NIMO(Net):
             raise InputError("SL-426", f"delta={delta}, exponent={exponent}.", "Both are above 0 and at most 1.")
         if not (-math.inf < bounds[0] < 0 < bounds[1] < math.inf):
             raise InputError("SL-427", f"bounds={tuple(bounds)}.", "Give a negative and a positive number.")
-        if not (0 <= noise < math.inf and 0 <= memory < 1):
-            found = f"noise={noise}, memory={memory}."
-            raise InputError("SL-428", found, "Noise is at least 0, memory from 0 to below 1.")
-        self.delta, self.exponent, self.noise, self.memory = delta, exponent, noise, memory
+        if not (0 <= noise < math.inf and 0 <= memory < 1 and 0 < frequency < math.inf):
+            found = f"noise={noise}, memory={memory}, frequency={frequency}."
+            raise InputError("SL-428", found, "Noise is at least 0, memory in [0, 1), frequency above 0.")
+        self.delta, self.exponent, self.noise, self.memory, self.frequency = delta, exponent, noise, memory, frequency
         self.middle, self.reach = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
         self._build(hidden)
 
@@ -126,7 +132,7 @@ class NIMO(Net):
             self.place = nn.ModuleList(Affine(models, bits.shape[1], m, bias=False) for m in hidden)
             widths = (*hidden, 1)
             self.deep.extend(Affine(models, d, m, bias=m > 1) for d, m in pairwise(widths))
-        self.c = nn.Parameter(torch.ones(models, p))
+        self.c = nn.Parameter(torch.full((models, p), START))
         solved = p + self.bias
         self.register_buffer("gamma", torch.zeros(models, p))
         self.register_buffer("intercept", torch.zeros(models, 1))
@@ -187,18 +193,18 @@ class NIMO(Net):
 
     def _scaled(self) -> Tensor:
         size = self.c.detach().abs()
-        return size >= UNUSED * size.amax(1, keepdim=True)
+        return size >= (UNUSED * size.amax(1, keepdim=True)).clamp(min=LEAST_SCALE)
 
     def _entered(self) -> Tensor:
         size = self.first.weight.detach().norm(dim=-1)
-        return size >= UNUSED * size.amax(1, keepdim=True)
+        return size >= (UNUSED * size.amax(1, keepdim=True)).clamp(min=LEAST_COLUMN)
 
     def corrections(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Return g_j for rows `x` (B, n, p) and every column, (B, n, p)."""
-        if not self.deep:
-            return torch.zeros_like(x)
         used = self._scaled()
-        count = int(used.sum(1).max())
+        count = int(used.sum(1).max()) if self.deep else 0
+        if count == 0:
+            return torch.zeros_like(x)
         column = None if count == self.p else torch.argsort(used.byte(), dim=1, descending=True, stable=True)[:, :count]
         rows = x.shape[1]
         if not torch.is_grad_enabled():
@@ -210,7 +216,7 @@ class NIMO(Net):
         if column is not None:
             column = column[:, None].expand_as(out)
             out = torch.zeros_like(x).scatter(2, column, out)
-        return out if count == self.p else out * used[:, None]
+        return out if bool(used.all()) else out * used[:, None]
 
     def _corrections(self, x: Tensor, noise: Tensor | None, column: Tensor | None) -> Tensor:
         """Return the corrections (B, n, q) of the columns named by `column` (B, q), or of all.
@@ -240,8 +246,16 @@ class NIMO(Net):
         h = torch.tanh(h).view(models, n * q, -1)
         for layer, at in zip(layers, place[1:], strict=True):
             h = layer(h).view(models, n, q, -1)
-            h = torch.sin(h + at[:, None]).view(models, n * q, -1)
+            h = torch.sin(self.frequency * (h + at[:, None])).view(models, n * q, -1)
         return last(h).view(models, n, q)
+
+    def settled(self) -> NIMO:
+        """Return the models without what they remember of batches, as `memory` 0 makes them."""
+        net = cast("NIMO", self.rows(range(self.models)))
+        net.memory = 0.0
+        for name in ("curvature", "pull", "seen"):
+            net._buffers.pop(name, None)
+        return net
 
     def solve(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
         """Solve for gamma and the intercept: in training one Newton step, in evaluation to convergence.
