@@ -54,7 +54,8 @@ Verbose = _option("--verbose", "Show the warnings of other libraries, too.", boo
 Model = _option("--model", "Its public name, as CoxLSPIN, DeepSurv, LLSPINClassifier.", str, MODEL)
 Target = _option("--target", "What a model of classes or numbers predicts.", panel=COLUMNS)
 Lam = _option("--lam", "Weight of the penalty: auto (chosen on validation rows) or a number.", panel=MODEL)
-OwnMembers = _option("--members", "Nets in the ensemble; by default 10.", int | None, MODEL, min=1)
+ENSEMBLE = "Nets in the ensemble; by default 10 for the models that survlspin run compares, 1 for others."
+OwnMembers = _option("--members", ENSEMBLE, int | None, MODEL, min=1)
 OwnContext = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, MODEL)
 Setting = _option("--set", "Another setting of the model, NAME=VALUE; may be repeated.", Names, MODEL)
 OwnSeed = _option("--seed", "Decides every random number.", int, MODEL, min=0)

@@ -31,7 +31,7 @@ from survlspin.tables import write_csv
 
 __all__ = ["described", "execute", "model_of", "task_of"]
 
-MEMBERS = 10  # of an ensemble, as in `survlspin run`
+MEMBERS = dict.fromkeys(("CoxLLSPIN", "CoxLSPIN", "DeepSurv"), 10)  # of ensembles, as in `survlspin run`
 VALIDATION = 0.2  # share of whole patients that validate where patients have several rows
 TASKS = ("survival", "classes", "numbers")
 MEASURES = dict(zip(TASKS, ("C", "accuracy", "R2"), strict=True))
@@ -67,7 +67,7 @@ def model_of(
     lam : str, optional
         ``"auto"`` or a number.
     members : int, optional
-        Nets in the ensemble; by default 10, where the model is one of nets.
+        Nets in the ensemble; by default as in `survlspin run`, and for other models one.
     context : collection of str
         The variables that alone the gates may see; none: all.
     settings : iterable of str
@@ -86,7 +86,7 @@ def model_of(
     shorthand = {"lam": lam and _lam(lam), "members": members, "context": list(context) or None}
     asked = [(f"--{name}", name, value) for name, value in shorthand.items() if value is not None]
     asked += [(f"--set {setting}", *_setting(setting)) for setting in settings]
-    standard = {"members": MEMBERS, "random_state": seed, "force": force}
+    standard = {"members": MEMBERS.get(name, 1), "random_state": seed, "force": force}
     usual = {**cls().get_params(), **{option: value for option, value in standard.items() if option in known}}
     for said, option, value in asked:
         if option not in known:
@@ -263,13 +263,17 @@ def _sets(used: pd.DataFrame) -> Counter:
 
 
 def _coefficients(model: DesignEstimator) -> pd.DataFrame:
-    """Return the coefficients: ``hr`` is the hazard ratio for ``per`` units of the column, with limits where known."""
+    """Return the coefficients: ``hr`` is the hazard ratio for ``per`` units of the column, with limits where known.
+
+    A model that does not predict survival has no hazard ratios.
+    """
     coef, design = model.coef_.to_numpy(), model.design_
+    log_hr = coef if isinstance(model, SurvivalEstimator) else np.full(len(coef), np.nan)
     nothing = np.full(len(coef), np.nan)
     low, high = model.confidence_intervals_.to_numpy().T if hasattr(model, "confidence_intervals_") else [nothing] * 2
     p = model.summary()["p"].to_numpy() if hasattr(model, "summary") else nothing
     factor = np.array(design.factors, dtype=object)[design.group]
-    cells = (list(design.columns), factor, design.scale, coef, np.exp(coef), np.exp(low), np.exp(high), p)
+    cells = (list(design.columns), factor, design.scale, coef, np.exp(log_hr), np.exp(low), np.exp(high), p)
     return pd.DataFrame(dict(zip(COEFFICIENTS, cells, strict=True)))
 
 

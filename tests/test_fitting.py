@@ -177,6 +177,13 @@ def test_limits_and_p_values_are_written_where_a_model_has_them(patients, out):
     assert "All rows were trained on" in fit_closing({**report, "seconds": 1.0})
 
 
+def test_hazard_ratios_are_for_models_of_survival(table, out):
+    execute(model_of("NIMORegressor", lam="0.1", **QUICK), table("size", "numbers"), out)
+    written = read_csv(out / "coefficients.csv")
+    assert written["coef"].tolist() == survlspin.load(out / "model").coef_.tolist()
+    assert written[["hr", "hr_low", "hr_high", "p"]].isna().all(axis=None)
+
+
 def test_what_is_selected_is_written(patients, out):
     sample = patients()
     report = execute(model_of("CoxLLSPIN", lam="0.1", **QUICK), sample, out)
@@ -273,6 +280,7 @@ def test_a_model_is_made_as_asked():
     assert (model.lam, model.context, model.random_state, model.force) == (0.5, ["age"], 7, True)
     assert (model.sigma, model.groups, model.members) == (0.3, "column", 10)
     assert model_of("CoxLSPIN", settings=["gate_hidden=[4, 2]", "lr=auto"]).gate_hidden == (4, 2)
+    assert model_of("DenseClassifier").members == 1
     assert {task_of(name) for name in registry()} == {"survival", "classes", "numbers"}
 
 
