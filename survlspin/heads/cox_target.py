@@ -94,36 +94,42 @@ class CoxTarget(Target):
 
         With delayed entry or strata a risk set is an interval that does not reach bin 0. Its sum as a difference of
         two running sums would lose every digit when the risks differ by many powers of e; a tree adds positive
-        terms only.
+        terms only. Rows with the same interval, a cell, are added up first: in whole months there are few cells.
         """
+        width = self.n_bins + 1
         if self.first is None:
-            self.depth, self.node = 0, (self.stop + self.offset * (self.n_bins + 1)).reshape(-1, 1)
+            self.depth, self.cell, self.n_cells = (
+                0,
+                (self.stop + self.offset * width).reshape(-1),
+                len(self.stop) * width,
+            )
             return
         self.depth = max(self.n_bins - 1, 1).bit_length()
         leaves = 1 << self.depth
-        low, high, nodes = self.first + leaves, self.stop + leaves, []
+        key = ((self.offset * width + self.first) * width + self.stop).reshape(-1)
+        self.cell_key, self.cell = key.unique(return_inverse=True)  # sorted: models one after another
+        self.n_cells = len(self.cell_key)
+        start = self.cell_key.div(width, rounding_mode="floor")
+        low, high, nodes = start % width + leaves, self.cell_key % width + leaves, []
         for _ in range(self.depth + 1):  # the nodes that cover [low, high); node 0 covers nothing
             odd_low, odd_high = (low < high) & (low % 2 == 1), (low < high) & (high % 2 == 1)
             nodes += [torch.where(odd_low, low, 0), torch.where(odd_high, high - 1, 0)]
             low, high = (low + odd_low.long()) // 2, high // 2
-        self.node = (torch.stack(nodes, -1) + self.offset[..., None] * 2 * leaves).flatten(0, 1)
+        self.node = torch.stack(nodes) + start.div(width, rounding_mode="floor") * 2 * leaves  # (c, C)
 
     def risk_sums(self, risk: Tensor) -> Tensor:
         """Return the sum of `risk` (T * n, R) over each bin's risk set, (T * K, R)."""
-        nodes = self.new_nodes(risk.shape[1])
-        self.add_to_nodes(nodes, risk)
-        return self.risk_sets(nodes)
+        cells = self.new_cells(risk.shape[1])
+        self.add_to_cells(cells, risk)
+        return self.risk_sets(cells)
 
-    def new_nodes(self, width: int) -> Tensor:
-        """Return zeros, `width` for each node of the T models, to which runs of rows are added one after another."""
-        each = self.n_bins + 1 if self.depth == 0 else 2 << self.depth
-        return self.weight.new_zeros(len(self.weight) * each, width)
+    def new_cells(self, width: int) -> Tensor:
+        """Return zeros, `width` for each cell, to which runs of rows are added one after another."""
+        return self.weight.new_zeros(self.n_cells, width)
 
-    def add_to_nodes(self, nodes: Tensor, value: Tensor, rows: slice = slice(None)) -> None:
-        """Add the `value` (T * m, R) of the `rows`, m of the n of each model, to the nodes that stand for them."""
-        models, n = self.weight.shape
-        for node in self.node.view(models, n, -1)[:, rows].flatten(0, 1).T:
-            nodes.index_add_(0, node, value)
+    def add_to_cells(self, cells: Tensor, value: Tensor, rows: slice = slice(None)) -> None:
+        """Add the `value` (T * m, R) of the `rows`, m of the n of each model, to their cells."""
+        cells.index_add_(0, self.cell.view(self.weight.shape)[:, rows].reshape(-1), value)
 
     def add_to_deaths(self, bins: Tensor, value: Tensor, rows: slice = slice(None)) -> None:
         """Add the `value` (T * m, R) of the `rows` that have an event to their `bins` (T * K, R)."""
@@ -131,15 +137,18 @@ class CoxTarget(Target):
         slot = (self.slot[:, rows] + self.offset * self.n_bins).reshape(-1)
         bins.index_add_(0, slot[dead], value[dead])
 
-    def risk_sets(self, nodes: Tensor) -> Tensor:
-        """Return the sum over each bin's risk set, (T * K, R), from the sums of the `nodes`."""
-        models, r = len(self.weight), nodes.shape[1]
-        nodes = nodes.view(models, -1, r)
+    def risk_sets(self, cells: Tensor) -> Tensor:
+        """Return the sum over each bin's risk set, (T * K, R), from the sums of the `cells` (C, R)."""
+        models, r = len(self.weight), cells.shape[1]
         if self.depth == 0:
-            return nodes.flip(1).cumsum(1).flip(1)[:, 1:].reshape(-1, r)
-        level = nodes[:, 1:2]
+            return cells.view(models, -1, r).flip(1).cumsum(1).flip(1)[:, 1:].reshape(-1, r)
+        tree = cells.new_zeros(models * (2 << self.depth), r)
+        for node in self.node:
+            tree.index_add_(0, node, cells)
+        tree = tree.view(models, -1, r)
+        level = tree[:, 1:2]
         for d in range(1, self.depth + 1):
-            level = level.repeat_interleave(2, 1) + nodes[:, 1 << d : 2 << d]
+            level = level.repeat_interleave(2, 1) + tree[:, 1 << d : 2 << d]
         return level[:, : self.n_bins].reshape(-1, r)
 
     def bin_sums(self, value: Tensor) -> Tensor:
@@ -147,17 +156,17 @@ class CoxTarget(Target):
         models, r = len(self.weight), value.shape[1]
         value = value.view(models, self.n_bins, r)
         if self.depth == 0:
-            return torch.cat([value.new_zeros(models, 1, r), value.cumsum(1)], 1).reshape(-1, r)[self.node[:, 0]]
+            return torch.cat([value.new_zeros(models, 1, r), value.cumsum(1)], 1).reshape(-1, r)[self.cell]
         level = torch.cat([value, value.new_zeros(models, (1 << self.depth) - self.n_bins, r)], 1)
         levels = [level]
         for _ in range(self.depth):
             level = level.view(models, -1, 2, r).sum(2)
             levels.append(level)
         tree = torch.cat([torch.zeros_like(level), *levels[::-1]], 1).reshape(-1, r)
-        total = torch.zeros_like(tree[self.node[:, 0]])
-        for node in self.node.T:
+        total = tree[self.node[0]]
+        for node in self.node[1:]:
             total += tree[node]
-        return total
+        return total[self.cell]
 
     def take(self, index: Tensor, valid: Tensor | None = None) -> CoxTarget:
         first = None if self.first is None else gather(self.first, index)
@@ -176,7 +185,6 @@ class CoxTarget(Target):
 
     def split(self, parts: int) -> Iterator[CoxTarget]:
         models, n = len(self.weight) // parts, self.weight.shape[1]
-        nodes = self.n_bins + 1 if self.depth == 0 else 2 << self.depth  # of one model
         first_row = torch.arange(parts + 1, device=self.dead.device) * models * n
         cuts = torch.searchsorted(self.dead, first_row).tolist()  # a model has as many terms as deaths
         for i, (start, end) in enumerate(pairwise(cuts)):
@@ -191,8 +199,22 @@ class CoxTarget(Target):
             part.term_model = self.term_model[start:end] - i * models
             part.term_weight = self.term_weight[start:end]
             part.fraction = None if self.fraction is None else self.fraction[start:end]
-            part.node = self.node[i * models * n : (i + 1) * models * n] - i * models * nodes
+            part._cut_cells(self, i)
             yield part
+
+    def _cut_cells(self, whole: CoxTarget, i: int) -> None:
+        """Take on the cells of the `i`-th run of the models of the `whole`, as many as these are."""
+        (models, n), width = self.weight.shape, self.n_bins + 1
+        cell = whole.cell[i * models * n : (i + 1) * models * n]
+        if self.depth == 0:
+            self.n_cells = models * width
+            self.cell = cell - i * self.n_cells
+            return
+        step = models * width * width  # of the keys
+        bounds = torch.tensor([i * step, (i + 1) * step], device=cell.device)
+        start, end = torch.searchsorted(whole.cell_key, bounds).tolist()
+        self.n_cells, self.cell, self.cell_key = end - start, cell - start, whole.cell_key[start:end] - i * step
+        self.node = whole.node[:, start:end] - i * models * (2 << self.depth)
 
     def to(self, device: torch.device | str | None) -> CoxTarget:
         first = None if self.first is None else self.first.to(device)

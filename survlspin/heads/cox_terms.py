@@ -153,20 +153,20 @@ class CoxQuadratic(Quadratic):
         pull = self.expected.transpose(1, 2).reshape(models, n, 1)
         size = max(CHUNK // (models * p), 1)
         origin = _origin(z[:, :size], pull[:, :size])
-        nodes, whole = self.target.new_nodes(shared * p), z.new_zeros(models, p, p, dtype=torch.float64)
-        lost = nodes.new_zeros(sets * self.target.n_bins, shared * p)
+        cells, whole = self.target.new_cells(shared * p), z.new_zeros(models, p, p, dtype=torch.float64)
+        lost = whole.new_zeros(sets * self.target.n_bins, shared * p)
         for start in range(0, n, size):
             rows = slice(start, start + size)
             columns = z[:, rows].double()  # (B, m, p)
             columns = columns if origin is None else columns - origin
             by_risk = columns.view(sets, shared, -1, p).transpose(1, 2) * risk[:, rows]  # (T, m, R, p)
             by_risk = by_risk.reshape(-1, shared * p)
-            self.target.add_to_nodes(nodes, by_risk, rows)
+            self.target.add_to_cells(cells, by_risk, rows)
             if self.target.fraction is not None:
                 self.target.add_to_deaths(lost, by_risk, rows)
             columns = columns * pull[:, rows].sqrt()
             whole.baddbmm_(columns.mT, columns)
-        for means in self._means(nodes, lost):
+        for means in self._means(cells, lost):
             whole.baddbmm_(means.mT, means, alpha=-1)
         total = divisor(self.target).repeat_interleave(shared)[:, None, None]
         return (whole + whole.mT) / (2 * total)
@@ -191,7 +191,8 @@ class CoxQuadratic(Quadratic):
             return a[..., None] * mean - b[..., None] * lost
 
         at_risk = terms.at_risk.clamp(min=TINY)
-        by_risk = target.bin_sums(mix(none / at_risk, once / at_risk).flatten(1)).unflatten(1, (shared, p))
+        by_bin = mix(none / at_risk, once / at_risk).flatten(1)
+        by_risk = target.bin_sums(by_bin).unflatten(1, (shared, p))
         by_risk.index_add_(0, target.dead, -mix(once / at_risk, twice / at_risk)[target.dead_bin])
         by_risk *= terms.risk[..., None]
         own = target.event_weight.reshape(-1)[target.dead, None, None] * mix(first, second)[target.dead_bin]
@@ -209,7 +210,7 @@ class CoxQuadratic(Quadratic):
         lost.index_add_(0, self.target.dead_bin, weighted[self.target.dead])
         return mean, lost.unflatten(1, (shared, p)) / at_risk
 
-    def _means(self, nodes: Tensor, lost: Tensor) -> Iterator[Tensor]:
+    def _means(self, cells: Tensor, lost: Tensor) -> Iterator[Tensor]:
         """Yield matrices (B, K, p) whose squares add up to the second sum: the means, and how they spread in a bin."""
         sets, _, shared = self.expected.shape
 
@@ -218,7 +219,7 @@ class CoxQuadratic(Quadratic):
 
         none, once, twice = (per_model(moment) for moment in self.terms.moments(self.target))
         at_risk = per_model(self.terms.at_risk).clamp(min=TINY)
-        mean = per_model(self.target.risk_sets(nodes)) / at_risk
+        mean = per_model(self.target.risk_sets(cells)) / at_risk
         if self.target.fraction is None:
             yield none.sqrt() * mean
             return
