@@ -13,6 +13,7 @@ def test_every_example_is_run_here():
         "compare_on_real_patients",
         "coxph_speed",
         "gradient_lasso_synthetic",
+        "nimo_tables",
         "registry_speed",
     }
 
@@ -54,3 +55,16 @@ def test_coxph_speed():
     assert list(table.index) == ["CoxPH", "lifelines"]
     assert table.loc["lifelines", "largest difference in SE"] < 0.05
     assert (table["seconds"] > 0).all()
+
+
+def test_nimo_tables(monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "nimo_tables.py"))
+    numbers = example["paper"]("S1", draws=2, restarts=2, how={**example["NUMBERS"], "epochs": 20})
+    assert numbers["truth"] < numbers["mean"] < 3
+    classes = example["paper"]("C1", draws=2, restarts=1, how={**example["LABELS"], "epochs": 20})
+    assert 0.5 < classes["mean"] < classes["truth"]
+    monkeypatch.setitem(example["times"].__globals__, "NEW", 500)
+    monkeypatch.setitem(example["times"].__globals__, "ROWS", {"S1": 200})
+    survival = example["times"]("S1", draws=2, restarts=1, how={**example["TIMES"], "epochs": 20})
+    assert 0.75 < survival["linear"] < survival["truth"]
+    assert 0.75 < survival["NIMO"] < survival["truth"]

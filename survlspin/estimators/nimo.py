@@ -32,7 +32,7 @@ from .tasks import (
 
 POINTS = 10
 SPAN = 1000.0  # largest lambda over smallest
-GROUP = 4.0  # weight of the penalty "group" per unit of "lasso", where lam does not name it
+GROUP = 3.0  # weight of the penalty "group" per unit of "lasso", where lam does not name it
 FULL = 2_000  # training rows up to which batch_size "auto" is all
 REMEMBERED = 5_000  # rows whose normal equations the coefficients are solved from
 STEPS = 1_500  # of the models of a path, at most

@@ -79,7 +79,7 @@ def test_risk_factors_add_up_to_the_log_risk():
 
 
 def test_lam_of_a_number_weighs_both_penalties():
-    assert FITS["Cox"](lam=0.1).lam_ == {"lasso": 0.1, "group": 0.4}
+    assert FITS["Cox"](lam=0.1).lam_ == {"lasso": 0.1, "group": pytest.approx(0.3)}
     assert FITS["Cox"](lam={"lasso": 0.1, "group": 0.0}).lam_ == {"lasso": 0.1, "group": 0.0}
     with pytest.raises(InputError, match="SL-407"):
         FITS["Cox"](lam={"gates": 0.1})
@@ -91,7 +91,7 @@ def test_path_and_auto():
     assert path.frame["union"].iloc[0] > path.frame["union"].iloc[-1]
     auto = CoxNIMO(**SMALL | {"epochs": 20}).fit(*COX)
     assert auto.lam_["lasso"] in set(auto.path_["lam"])
-    assert path.at(0).lam_["group"] == 4 * path.at(0).lam_["lasso"]
+    assert path.at(0).lam_["group"] == 3 * path.at(0).lam_["lasso"]
 
 
 def test_large_data_train_on_batches_with_memory_and_forget_it():
