@@ -3,6 +3,8 @@
 from .coxph import CoxPH
 from .coxph_path import lasso_path
 from .dense import DeepSurv, DenseClassifier, DenseRegressor
+from .lassonet import CoxLassoNet, LassoNetClassifier, LassoNetRegressor
+from .lassonet_cv import cross_validate_path
 from .lspin import CoxLLSPIN, CoxLSPIN, LLSPINClassifier, LLSPINRegressor, LSPINClassifier, LSPINRegressor
 from .nimo import CoxNIMO, NIMOClassifier, NIMORegressor
 from .path import Path
@@ -10,6 +12,7 @@ from .path import Path
 __all__ = [
     "CoxLLSPIN",
     "CoxLSPIN",
+    "CoxLassoNet",
     "CoxNIMO",
     "CoxPH",
     "DeepSurv",
@@ -19,8 +22,11 @@ __all__ = [
     "LLSPINRegressor",
     "LSPINClassifier",
     "LSPINRegressor",
+    "LassoNetClassifier",
+    "LassoNetRegressor",
     "NIMOClassifier",
     "NIMORegressor",
     "Path",
+    "cross_validate_path",
     "lasso_path",
 ]

@@ -99,8 +99,8 @@ class LassoNet(Net):
             parts["kept"] = self.kept()[:, None].expand(-1, x.shape[1], -1)
             if self.deep is None:
                 bias = self.skip.weight.new_zeros(self.models, 1, self.k) if self.skip.bias is None else self.skip.bias
-                parts["coef"] = self.skip.weight[:, None].expand(-1, x.shape[1], -1, -1)
-                parts["offset"] = bias.expand(-1, x.shape[1], -1)
+                parts["coef"] = self.skip.weight.detach()[:, None].expand(-1, x.shape[1], -1, -1)
+                parts["offset"] = bias.detach().expand(-1, x.shape[1], -1)
         return eta, parts
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from .threads import fitting_threads
 SPAN = 4096.0  # how far below the lambda that leaves the net empty the search for the first point begins
 SCOUT_STEPS = 10  # for every doubling of lambda in that search
 NET_OPTIMAL, LINEAR_OPTIMAL = 1e-2, 1e-3  # violation of the conditions of optimality, in units of lambda
-LINEAR_STEPS = 500
+LINEAR_STEPS, LINEAR_TOLERANCE = 500, 1e-10
 LEAST_RATIO, FASTER = 1.01, 1.05  # of one lambda to the one before; the power of it by which steps grow
 
 
@@ -49,7 +49,7 @@ class PathSettings:
 
     def of(self, net: LassoNet) -> PathSettings:
         """Return the settings for a net: a linear one goes to its optimum."""
-        return self if net.deep is not None else replace(self, steps=LINEAR_STEPS, tolerance=0.0)
+        return self if net.deep is not None else replace(self, steps=LINEAR_STEPS, tolerance=LINEAR_TOLERANCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +80,25 @@ class ProxPath:
     steps: np.ndarray
     kept: np.ndarray
 
-    def vanishing(self) -> np.ndarray:
-        """Return the lambda at which each column leaves each model for good, (B, p); inf where it stays.
 
-        It is the paper's measure of a column's importance.
-        """
-        last = len(self.lam) - self.kept[::-1].argmax(0)  # the point after the last that has the column
-        last[~self.kept.any(0)] = 0
-        return np.append(self.lam, np.inf)[last]
+def vanishing(lam: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the lambda at which each column leaves for good; inf where it stays to the end.
+
+    It is the paper's measure of a column's importance.
+
+    Parameters
+    ----------
+    lam : array (L,)
+        Ascending.
+    kept : bool array (L, ...)
+        What each point uses.
+
+    Returns
+    -------
+    array (...)
+    """
+    last = len(lam) - kept[::-1].argmax(0)  # the point after the last that has the column
+    return np.append(lam, np.inf)[np.where(kept.any(0), last, 0)]
 
 
 def prox_path(
@@ -99,7 +110,7 @@ def prox_path(
     settings: PathSettings | None = None,
     valid: Data | None = None,
     valid_rows: Sequence[np.ndarray] = (),
-    grid: Sequence[float] | None = None,
+    grid: Sequence[float] | np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> ProxPath:
     """Compute the path of the models of `net`, which have been fitted without the penalty on columns.
@@ -157,7 +168,7 @@ def _batch(data: Data, rows: Sequence[np.ndarray]) -> Batch:
     return data.take(padded.index.to(data.x.device), padded.valid.to(data.x.device))
 
 
-def _checked(grid: Sequence[float]) -> list[float]:
+def _checked(grid: Sequence[float] | np.ndarray) -> list[float]:
     lam = np.asarray(grid, dtype=float)
     if not (lam.ndim == 1 and len(lam) and np.isfinite(lam).all() and lam[0] >= 0 and (np.diff(lam) > 0).all()):
         raise InputError("SL-406", "the lambdas are not ascending numbers >= 0.", "Give them from small to large.")

@@ -12,7 +12,7 @@ from survlspin.response import Response
 from survlspin.train import Data
 from survlspin.train.descent import Descent
 from survlspin.train.fit import penalty_weights, seeded
-from survlspin.train.prox_path import PathSettings, prox_path
+from survlspin.train.prox_path import PathSettings, prox_path, vanishing
 from survlspin.train.step import objective
 
 N, P = 160, 6
@@ -71,18 +71,15 @@ def test_a_path_leads_from_every_column_to_none_for_good(kind):
 
 def test_true_linear_columns_leave_last():
     found = path(settings=PathSettings(points=40))
-    importance = found.vanishing()[0]
+    importance = vanishing(found.lam, found.kept)[0]
     assert set(np.argsort(importance)[-2:]) == {0, 2}
     assert np.isfinite(importance).all()
 
 
 def test_vanishing_is_the_point_after_the_last_that_has_the_column():
-    found = path()
-    kept = np.zeros((len(found.lam), 1, P), dtype=bool)
-    kept[:3, :, 0] = kept[[0, 2], :, 1] = kept[:, :, 2] = True
-    changed = type(found)(**{**vars(found), "kept": kept})
-    lam = found.lam
-    assert changed.vanishing()[0].tolist() == [lam[3], lam[3], np.inf, lam[0], lam[0], lam[0]]
+    lam, kept = np.array([1.0, 2.0, 3.0, 4.0]), np.zeros((4, 4), dtype=bool)
+    kept[:3, 0] = kept[[0, 2], 1] = kept[:, 2] = True
+    assert vanishing(lam, kept).tolist() == [4.0, 4.0, np.inf, 1.0]
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
