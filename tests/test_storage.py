@@ -26,6 +26,7 @@ from survlspin.errors import InputError
 from survlspin.estimators import CoxLLSPIN, CoxLSPIN, DeepSurv, DenseRegressor, LLSPINClassifier
 from survlspin.outcome import Outcome
 from survlspin.storage import ARRAYS, MODEL, load, registry
+from survlspin.testing import check_estimator
 from survlspin.testing.estimators import _traces, patients
 
 X, Y = patients()
@@ -92,7 +93,7 @@ def require_same_curves(loaded, model, **strata):
 def test_every_estimator_comes_back_as_it_was(name, tmp_path):
     cls = registry()[name]
     y = target_of(cls)
-    model = small(cls, lam=0.02).fit(X, y)
+    model = small(cls, lam=0.0 if "LassoNet" in name else 0.02).fit(X, y)  # that walks to any other lambda
     loaded = round_trip(model, tmp_path)
     require_no_rows(tmp_path / "model", model)
     require_same(loaded, model)
@@ -545,3 +546,23 @@ def test_json_nested_without_end_is_noticed(saved, tmp_path):
     (tmp_path / "model" / MODEL).write_text("[" * 100_000)
     with pytest.raises(InputError, match="SL-543"):
         load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda model: model.center_.__iadd__(1), "predicts otherwise"),
+        (lambda model: model.set_params(epochs=7), "has other parameters"),
+        (lambda model: vars(model).pop("history_"), r"has no \['history_'\]"),
+    ],
+)
+def test_the_check_of_estimators_notices_what_a_saved_model_loses(change, complaint, monkeypatch):
+    def changed_load(place):
+        model = load(place)
+        change(model)
+        return model
+
+    check_estimator(small(DeepSurv))
+    monkeypatch.setattr(storage, "load", changed_load)
+    with pytest.raises(AssertionError, match=f"a saved model {complaint}"):
+        check_estimator(small(DeepSurv))
