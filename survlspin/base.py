@@ -28,8 +28,8 @@ class DesignEstimator(BaseEstimator):
         """Write the fitted estimator to a folder, from which `survlspin.load` returns it.
 
         The folder holds the settings, the design (with the levels of categories, means of numbers and most frequent
-        values), weights and curves, as JSON and safetensors: no pickle, and no rows of the training data (curves have the
-        distinct times of follow-up, in order). It is written whole or not at all.
+        values), weights and curves, as JSON and safetensors: no pickle, and no rows of the training data (curves have
+        the distinct times of follow-up, in order). It is written whole or not at all.
 
         Parameters
         ----------
