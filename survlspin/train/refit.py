@@ -61,6 +61,7 @@ def relax(
     linear in the gated row, with outputs ``sum_j gate_ij x_ij beta_j`` and what the context adds, beta is the exact
     minimiser of the loss (plus the ridge), found by Newton steps in float64 at a cost of O(n p^2 k^2) each. Any other
     prediction net, and the context's effect with it, is trained on from where it is, to the best validation NLL.
+    The rows that taught the gates teach the coefficients again, which can overfit: compare by validation NLL.
     This undoes the shrinkage that the penalty leaves (Meinshausen: Relaxed Lasso, Computational Statistics & Data
     Analysis 2007).
     """
