@@ -1,6 +1,7 @@
 """The examples run, at a small size."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ def test_every_example_is_run_here():
         "compare_on_real_patients",
         "coxph_speed",
         "gradient_lasso_synthetic",
+        "lspin_tables",
         "nimo_tables",
+        "lassonet_speed",
         "registry_speed",
     }
 
@@ -68,3 +71,33 @@ def test_nimo_tables(monkeypatch):
     survival = example["times"]("S1", draws=2, restarts=1, how={**example["TIMES"], "epochs": 20})
     assert 0.75 < survival["linear"] < survival["truth"]
     assert 0.75 < survival["NIMO"] < survival["truth"]
+
+
+def test_lspin_tables():
+    example = runpy.run_path(str(EXAMPLES / "lspin_tables.py"))
+    assert set(example["OURS"]) == set(example["PAPER"]) == set(example["PUBLISHED"]) == set(example["REFERENCE_CODE"])
+    for name in ("Eq1", "E4"):
+        line = example["row"](name, seeds=1, share=1e-4, small=True)
+        f1 = float(line["F1 ours"].split()[0])
+        assert 0 < f1 <= 1
+        assert 0 < line["open"] <= {"Eq1": 5, "E4": 50}[name]
+        assert line["measure"] == {"Eq1": "MSE", "E4": "accuracy"}[name]
+        assert line["ratio"] > 0
+
+
+def test_lspin_tables_find_true_columns():
+    example = runpy.run_path(str(EXAMPLES / "lspin_tables.py"))
+    recipe = example["OURS"]["Eq5"]
+    recipe = replace(recipe, restarts=1, stages=(replace(recipe.stages[0], epochs=30),))
+    task = example["problem"]("Eq5", None, recipe.standardize)
+    mse, f1, _ = example["score"](example["train"](recipe, task, 0), task, task.example.test)
+    assert mse < 0.003  # the variance of y is .032
+    assert f1 > 0.8  # of all columns: .75
+
+
+def test_lassonet_speed():
+    example = runpy.run_path(str(EXAMPLES / "lassonet_speed.py"))
+    table = example["compare"]("registry", rival=False, n=600, epochs=2)
+    assert table["best C"].between(0.5, 0.9).all()
+    X, y, train, _ = example["patients"]("whas500")
+    assert example["lasso"](X.iloc[:, :6], y, train)["difference"].max() < 1e-3
