@@ -18,7 +18,7 @@ from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
 from ..survival import CoxModel, step_functions
 from .coxph_newton import Likelihood, Penalty, Point, Solution, independent, maximise
-from .coxph_results import Coefficients, covariance, quadratic_form, robust_score, sandwich, test_table
+from .coxph_results import Coefficients, covariance, quadratic_form, robust_score, sandwich, table_of_tests
 
 INFINITE = "Merge or leave out such columns, or give a penalty, as penalizer=0.01; other columns are not affected."
 
@@ -270,7 +270,7 @@ class CoxPH(CoxModel):
             statistics["score"] = quadratic_form(start.hessian[inside], start.gradient[kept]) * total
             if robust:
                 statistics["robust score"] = robust_score(start, kept, cluster)
-        self.tests_ = test_table(statistics, df)
+        self.tests_ = table_of_tests(statistics, df)
 
     def _judge(self, eta: torch.Tensor, outcome: Outcome, cluster) -> None:
         """Count the rows and set their concordance."""

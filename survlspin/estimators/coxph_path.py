@@ -68,7 +68,7 @@ def lasso_path(
     >>> X, y, _ = registry(2000)
     >>> path = lasso_path(X[["age", "tumour_size"]], y, n_lams=5)
     >>> (path != 0).sum(axis=1).tolist()
-    [0, 1, 2, 2, 2]
+    [0, 2, 2, 2, 2]
     """
     _check(lams, l1_ratio, n_lams, smallest)
     model = CoxPH(ties)

@@ -50,7 +50,7 @@ def quadratic_form(variance: np.ndarray, beta: np.ndarray) -> float:
     return float(beta @ solve(variance, beta))
 
 
-def test_table(statistics: dict[str, float], df: float) -> pd.DataFrame:
+def table_of_tests(statistics: dict[str, float], df: float) -> pd.DataFrame:
     """Return the tests that no coefficient differs from 0: statistic, degrees of freedom, p and -log2 p."""
     table = pd.DataFrame({"statistic": statistics, "df": df})
     table["p"] = chi2.sf(table["statistic"], df)
