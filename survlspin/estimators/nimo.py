@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.utils.validation import column_or_1d
 
 from .. import nets
 from ..design import Design
@@ -75,7 +76,7 @@ class _NIMO(PathEstimator, ABC):
     hidden: tuple[int, ...] = (32, 64)
     delta: float = 0.5
     noise: float = 0.1
-    frequency: float = 1.0
+    frequency: float = 2.0
     optimizer: str = "adam"
     weight_decay: float = 0.0
     patience: int = 25
@@ -250,3 +251,9 @@ class NIMORegressor(_NIMO, RegressorTask):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
         return tags
+
+    def _learn(self, X, y, sample_weight=None):
+        targets = np.shape(y)[1] if np.ndim(y) == 2 else 1
+        if targets > 1:
+            raise InputError("SL-425", f"NIMO has one output; y has {targets} targets.", "Fit one model per target.")
+        return super()._learn(X, column_or_1d(y, warn=True), sample_weight)

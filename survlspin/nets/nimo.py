@@ -100,7 +100,7 @@ class NIMO(Net):
         *,
         delta: float = 0.5,
         bounds: tuple[float, float] = (-1.0, 1.0),
-        frequency: float = 1.0,
+        frequency: float = 2.0,
         noise: float = 0.2,
         exponent: float = 0.25,
         memory: float = 0.0,

@@ -143,3 +143,8 @@ def test_three_classes_are_refused():
         InputError, match="SL-425 Only binary classification is supported: NIMO has one output, and y has 3"
     ):
         NIMOClassifier(lam=0.1).fit(CLASSES[0], np.arange(300) % 3)
+
+
+def test_two_targets_are_refused():
+    with pytest.raises(InputError, match="SL-425 NIMO has one output; y has 2 targets"):
+        NIMORegressor(lam=0.1).fit(NUMBERS[0], NUMBERS[0][:, :2])
