@@ -60,39 +60,46 @@ def test_f1_of_all_columns_is_the_published_one(name, share):
     assert 2 * truth.sum() / (truth.sum() + truth.size) == pytest.approx(share, abs=0.005)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_y_depends_on_the_true_columns_alone(name):
+@pytest.mark.parametrize("name", ["Eq1", "Eq5"])
+def test_linear_groups_are_exact_in_their_true_columns(name):
     example = EXAMPLES[name](5)
-    if name in ("Eq1", "Eq5"):
-        groups = [slice(0, 300), slice(300, 600)]
-        fits = [np.c_[example.X[g] * example.truth[g], np.ones(300)] for g in groups]
-        for X, g in zip(fits, groups, strict=True):
-            assert np.linalg.lstsq(X, example.y[g], rcond=None)[1].size == 0 or np.allclose(
-                X @ np.linalg.lstsq(X, example.y[g], rcond=None)[0], example.y[g]
-            )
-        return
-    X, truth, y = example.X, example.truth, example.y
-    if name == "E5":
-        product = np.where(truth[:, :20], X[:, :20], 1).prod(1)
-        np.testing.assert_array_equal(y, product + 2 * X[:, 20])
-        return
-    if name == "E4":
-        example = lspin_data.e4(5)
-        raw = np.random.RandomState(5)
-        first, second = raw.normal(1, 0.5, (500, 4)), raw.normal(-1, 0.5, (500, 4))
-        expected = np.r_[1 / (1 + np.exp(first[:, 0] * first[:, 1] - 0.9)) > 0.5, np.zeros(500, bool)]
-        expected[500:] = 1 / (1 + np.exp((second[:, 2:4] ** 2).sum(1) - 2.5)) > 0.5
-        np.testing.assert_array_equal(y, expected)
-        np.testing.assert_allclose([X.mean(0).max(), X.std(0).max()], [0, 1], atol=1e-12)
-        return
-    odds = {
-        (0, 1): np.exp(X[:, 0] * X[:, 1]),
-        (2, 3, 4, 5): np.exp((X[:, 2:6] ** 2).sum(1) - 4),
-        (6, 7, 8, 9): np.exp(-10 * np.sin(0.2 * X[:, 6]) + np.abs(X[:, 7]) + X[:, 8] + np.exp(-X[:, 9]) - 2.4),
-    }
-    for row in range(300):
-        columns = tuple(np.flatnonzero(truth[row])[:-1])
-        assert y[row] == (1 / (1 + odds[columns][row]) > 0.5)
+    for group in (slice(0, 300), slice(300, 600)):
+        X = np.c_[example.X[group] * example.truth[group], np.ones(300)]
+        coef = np.linalg.lstsq(X, example.y[group], rcond=None)[0]
+        np.testing.assert_allclose(X @ coef, example.y[group], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["E1", "E2", "E3"])
+def test_switched_classes_follow_from_the_true_columns(name):
+    example = EXAMPLES[name](5)
+    X, odds = example.X, {}
+    odds[0, 1] = np.exp(X[:, 0] * X[:, 1])
+    odds[2, 3, 4, 5] = np.exp((X[:, 2:6] ** 2).sum(1) - 4)
+    odds[6, 7, 8, 9] = np.exp(-10 * np.sin(0.2 * X[:, 6]) + np.abs(X[:, 7]) + X[:, 8] + np.exp(-X[:, 9]) - 2.4)
+    for row, truth in enumerate(example.truth):
+        columns = tuple(np.flatnonzero(truth[:10]).tolist())
+        assert example.y[row] == (1 / (1 + odds[columns][row]) > 0.5)
+
+
+def test_e4_is_drawn_group_by_group_and_standardised():
+    example, rng = lspin_data.e4(5), np.random.RandomState(5)
+    first, second = rng.normal(1, 0.5, (500, 4)), rng.normal(-1, 0.5, (500, 4))
+    odds = np.exp(np.r_[first[:, 0] * first[:, 1] - 0.9, (second[:, 2:] ** 2).sum(1) - 2.5])
+    np.testing.assert_array_equal(example.y, 1 / (1 + odds) > 0.5)
+    np.testing.assert_allclose(example.X.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(example.X.std(0), 1, atol=1e-12)
+    raw = np.r_[first, second]
+    np.testing.assert_allclose(example.X[:, :4], (raw - raw.mean(0)) / raw.std(0), atol=1e-12)
+    np.testing.assert_array_equal(np.unique(example.truth.sum(1)), [2])
+
+
+def test_e5_is_a_product_of_two_true_columns_and_a_group():
+    example = lspin_data.e5()
+    product = np.where(example.truth[:, :20], example.X[:, :20], 1).prod(1)
+    np.testing.assert_array_equal(example.y, product + 2 * example.X[:, 20])
+    np.testing.assert_array_equal(example.truth.sum(1), 3)
+    for rows in (example.train, example.valid, example.test):
+        assert {(example.X[rows, 20] == group).sum() for group in (-1, 0, 1)} == {len(rows) // 3}
 
 
 def test_groups_of_the_switched_sets():
