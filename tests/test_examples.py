@@ -97,7 +97,7 @@ def test_lspin_tables_find_true_columns():
 
 def test_lassonet_speed():
     example = runpy.run_path(str(EXAMPLES / "lassonet_speed.py"))
-    table = example["compare"]("registry", rival=False, n=600, epochs=2)
+    table = example["compare"]("registry", rival=False, n=400, widths=((4,),), points=5)
     assert table["best C"].between(0.5, 0.9).all()
     X, y, train, _ = example["patients"]("whas500")
-    assert example["lasso"](X.iloc[:, :6], y, train)["difference"].max() < 1e-3
+    assert example["lasso"](X.iloc[:, :6], y, train, points=4)["difference"].max() < 1e-3

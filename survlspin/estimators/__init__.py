@@ -1,10 +1,12 @@
 """Estimators in scikit-learn's and scikit-survival's manner: how sparsity acts, times what is predicted."""
 
+from .completion import complete
 from .coxph import CoxPH
 from .coxph_path import lasso_path
 from .dense import DeepSurv, DenseClassifier, DenseRegressor
 from .lassonet import CoxLassoNet, LassoNetClassifier, LassoNetRegressor
 from .lassonet_cv import cross_validate_path
+from .lassonet_selector import LassoNetSelector
 from .lspin import CoxLLSPIN, CoxLSPIN, LLSPINClassifier, LLSPINRegressor, LSPINClassifier, LSPINRegressor
 from .nimo import CoxNIMO, NIMOClassifier, NIMORegressor
 from .path import Path
@@ -24,9 +26,11 @@ __all__ = [
     "LSPINRegressor",
     "LassoNetClassifier",
     "LassoNetRegressor",
+    "LassoNetSelector",
     "NIMOClassifier",
     "NIMORegressor",
     "Path",
+    "complete",
     "cross_validate_path",
     "lasso_path",
 ]
