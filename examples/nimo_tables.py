@@ -27,7 +27,7 @@ from survlspin.train.fit import penalty_weights, seeded
 TRAIN, VALID, TEST = 200, 100, 100
 PAPER = {"toy": 0.166, "S1": 0.030, "S2": 0.217, "S3": 0.334, "S4": 0.048, "C1": 0.92, "C2": 0.85, "C3": 0.84}
 NUMBERS = {"lam": {"lasso": 0.003, "group": 0.05}, "frequency": 3.0, "noise": 0.1, "epochs": 3000}
-LABELS = {"lam": {"lasso": 0.003, "group": 0.02}, "frequency": 6.28, "noise": 0.2, "epochs": 1000}
+LABELS = {"lam": {"lasso": 0.003, "group": 0.02}, "frequency": 6.28, "noise": 0.2, "epochs": 600}
 TIMES = {"lam": {"lasso": 0.02, "group": 0.05}, "frequency": 2.0, "noise": 0.1, "epochs": 400}
 ROWS = {"S1": 1000, "S3": 600}  # of survival data, a fifth of which validate
 NEW = 4000  # patients who test
@@ -65,7 +65,7 @@ def paper(kind: str, draws: int, restarts: int, how: dict | None = None) -> dict
     sets = [draw(kind, sum(parts), seed) for seed in range(draws)]
     x, y = (np.concatenate(arrays) for arrays in zip(*sets, strict=True))
     data = Data(torch.from_numpy(x.astype(np.float32)), head.prepare(Response(y)))
-    net = trained(head, data, parts, draws, restarts, how, bounds=(-1.0, 3.0 if classes else 1.0))
+    net = trained(head, data, parts, draws, restarts, how, bounds=(-2.0, 2.0) if classes else (-1.0, 1.0))
     found = []
     for eta, (_, own) in zip(tested(net, data, parts), sets, strict=True):
         own = own[-TEST:]

@@ -62,7 +62,7 @@ PAPER = """
     ----------
     Xu, Arend, Wieczorek, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059)."""
 
-SHARED = """The coefficient of column j is ``coef_[j] * (1 + g_j)``, where the correction g_j, between -1 and {high},
+SHARED = """The coefficient of column j is ``coef_[j] * (1 + g_j)``, where the correction g_j, between {low} and {high},
     depends on the other columns and is 0 at the reference. The coefficients are solved for, never stepped: on up to
     2,000 training rows from all of them, else from normal equations that decay over some 5,000 rows, and at last from
     all training rows. `batch_size` "auto" is all rows up to 2,000."""
@@ -179,7 +179,7 @@ def _tied(lam: dict[str, float]) -> dict[str, float]:
 class CoxNIMO(_NIMO, CoxTask):
     __doc__ = f"""Cox-NIMO: a sparse Cox regression whose coefficients a net corrects for each patient.
 
-    {SHARED.format(high=1)}
+    {SHARED.format(low=-1, high=1)}
 
     Parameters
     ----------{NIMO_PARAMETERS}{COX_PARAMETERS}{PARAMETERS}
@@ -200,7 +200,8 @@ class CoxNIMO(_NIMO, CoxTask):
 class NIMOClassifier(_NIMO, ClassifierTask):
     __doc__ = f"""NIMO for two classes: a sparse logistic regression whose coefficients a net corrects for each row.
 
-    {SHARED.format(high=3)}
+    The paper's range for classes, -1 to 3, is that of ``1 + g_j`` here, so that a coefficient can change its sign.
+    {SHARED.format(low=-2, high=2)}
 
     Parameters
     ----------{NIMO_PARAMETERS}{PARAMETERS}
@@ -214,7 +215,7 @@ class NIMOClassifier(_NIMO, ClassifierTask):
     (20, 2)
     """
 
-    bounds: ClassVar = (-1.0, 3.0)
+    bounds: ClassVar = (-2.0, 2.0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -233,7 +234,7 @@ class NIMOClassifier(_NIMO, ClassifierTask):
 class NIMORegressor(_NIMO, RegressorTask):
     __doc__ = f"""NIMO for numbers: a sparse linear regression whose coefficients a net corrects for each row.
 
-    {SHARED.format(high=1)}
+    {SHARED.format(low=-1, high=1)}
 
     Parameters
     ----------{NIMO_PARAMETERS}{PARAMETERS}

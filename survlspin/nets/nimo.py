@@ -42,7 +42,8 @@ class NIMO(Net):
     delta : float
         In (0, 1]. The penalty "lasso" is the sum of ``|beta_j|^(2 delta / (1 + delta))``: the lasso at 1.
     bounds : (float, float)
-        Open range of the corrections, around 0. The paper takes (-1, 1) for numbers and (-1, 3) for classes.
+        Open range of the corrections, around 0. The paper takes (-1, 1) for numbers and (-1, 3) for classes; of
+        the latter's data the coefficients change sign, for which (-2, 2), that is ``1 + g`` in (-1, 3), is better.
     frequency : float
         Above 0; larger makes more wiggly corrections.
     noise : float
