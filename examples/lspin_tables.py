@@ -82,8 +82,8 @@ OURS = {
         keep=8,
     ),
     "Eq5": Recipe(
-        (Stage(100, 0.5, 0.003, 0.05), Stage(100, 0.25, 0.0005, 0.05)),
-        batch_size=32,
+        (Stage(60, 0.5, 0.003, 0.05), Stage(40, 0.25, 0.002, 0.05)),
+        batch_size=48,
         init_std=0.1,
         standardize=True,
         restarts=2,
