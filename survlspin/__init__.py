@@ -9,14 +9,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CoxGradientLasso": "estimators",
     "CoxLLSPIN": "estimators",
     "CoxLSPIN": "estimators",
     "CoxLassoNet": "estimators",
     "CoxNIMO": "estimators",
     "CoxPH": "estimators",
+    "CoxSTG": "estimators",
     "DeepSurv": "estimators",
     "DenseClassifier": "estimators",
     "DenseRegressor": "estimators",
+    "GradientLassoClassifier": "estimators",
+    "GradientLassoRegressor": "estimators",
     "InputError": "errors",
     "InputTypeError": "errors",
     "InputWarning": "errors",
@@ -31,6 +35,8 @@ _HOMES = {
     "NIMORegressor": "estimators",
     "Outcome": "outcome",
     "RepeatedKFold": "folds",
+    "STGClassifier": "estimators",
+    "STGRegressor": "estimators",
     "TrainOneTestNine": "folds",
     "complete": "estimators",
     "cross_validate_path": "estimators",

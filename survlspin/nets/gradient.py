@@ -92,6 +92,14 @@ class GradientLasso(Net):
         """Return the effective dimension (B,): the mean over rows of the number of columns selected."""
         return self.selected(self(x)[1]).sum(-1).double().mean(1)
 
+    @property
+    def lasso(self) -> bool:
+        """Whether a linear net is the lasso: it has one output, whose score is not flat at 0, as that of classes is."""
+        with torch.enable_grad():
+            eta = torch.zeros(1, 1, self.k, requires_grad=True)
+            slope = torch.autograd.grad(self.head.score(eta).sum(), eta)[0]
+        return self.k == 1 and bool(slope.any())
+
     def lambda_at_ratio(self, batch: Batch, ratio: float) -> Tensor:
         """Return the lambda (B,) at which the penalty now is `ratio` times the loss, a rule of the paper.
 
