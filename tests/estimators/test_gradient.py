@@ -33,12 +33,12 @@ def test_contract():
 @pytest.mark.parametrize("kind", [CoxGradientLasso, GradientLassoRegressor])
 def test_each_half_has_its_column(data, kind):
     X, y = data[0], data[1][kind]
-    model = kind(random_state=0, hidden=(16, 8), batch_size=128).fit(X, y)
+    path = kind(random_state=0, hidden=(16, 8), batch_size=128).path(X, y, points=5)
+    model, path = path.at(path.chosen), path.frame
     share = model.selected(X).groupby(X["x0"]).mean()
     assert share.loc[1, "x1"] > 0.95
     assert share.loc[-1, "x2"] > 0.95
     assert share.loc[:, "x3":].to_numpy().max() < 0.5
-    path = model.path_
     assert path["mean"].iloc[-1] < path["mean"].iloc[0]
     assert model.lam_["gradient"] in path["lam"].to_list()
 

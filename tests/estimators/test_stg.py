@@ -9,15 +9,15 @@ from survlspin.errors import InputError
 from survlspin.testing import check_estimator
 
 TRUE = ["x1", "x4", "x6"]
-COLUMNS = [f"x{j}" for j in range(12)]
+COLUMNS = [f"x{j}" for j in range(8)]
 
 
 @pytest.fixture(scope="module")
 def data():
     """Columns of which three act: on a hazard, on a number, and on three classes; one is a category of three."""
     rng = np.random.default_rng(0)
-    X = pd.DataFrame(rng.normal(size=(500, 12)), columns=COLUMNS)
-    X["x4"] = pd.Categorical(rng.choice(["a", "b", "c"], 500), categories=["a", "b", "c"])
+    X = pd.DataFrame(rng.normal(size=(300, 8)), columns=COLUMNS)
+    X["x4"] = pd.Categorical(rng.choice(["a", "b", "c"], 300), categories=["a", "b", "c"])
     eta = X["x1"] - X["x6"] + X["x4"].map({"a": -1.0, "b": 0.0, "c": 1.0}).astype(float)
     time, censored = rng.exponential(np.exp(-eta)), rng.exponential(2, len(X))
     number = eta + rng.normal(size=len(X)) / 2
@@ -43,7 +43,7 @@ def test_contract():
 @pytest.mark.parametrize("kind", [CoxSTG, STGRegressor, STGClassifier])
 def test_the_path_finds_the_columns_that_act(data, kind):
     X, y = data[0], data[1][kind]
-    path = kind(random_state=0, hidden=(8,)).path(X, y, points=8)
+    path = kind(random_state=0, hidden=(8,)).path(X, y, points=5)
     model = path.at(path.chosen)
     found = chosen(model, X)
     assert set(TRUE) <= set(found)
