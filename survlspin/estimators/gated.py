@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from ..design import Design
 from ..errors import InputError
@@ -36,11 +35,6 @@ class Gated(PathEstimator, ABC):
     gate_hidden: tuple[int, ...] = (8,)
     sigma: float = 0.5
     context: list[str] | None = None
-
-    def gates(self, X) -> pd.DataFrame:
-        """Return each patient's gates in [0, 1], the mean over members: DataFrame (n, factors)."""
-        gate = self._by_column(X, lambda parts: parts["gate"].mean(0))
-        return self._frame(X, gate[:, np.unique(self.design_.group, return_index=True)[1]])
 
     def _fit_path(self, problem: Problem, points: int | None) -> Path:
         context = self._context(problem.design)

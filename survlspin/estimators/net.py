@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -251,9 +252,9 @@ class NetEstimator(DesignEstimator, ABC):
         return self
 
     def _fitted(self, X) -> tuple[Net, Tensor]:
-        """Return the net and the design of the rows X."""
+        """Return net and design of the rows X, in float64: no answer then depends on which rows are asked together."""
         check_is_fitted(self, "net_")
-        return self.net_, self._x(self.design_, self._table(X))
+        return copy.deepcopy(self.net_).double(), self._x(self.design_, self._table(X)).double()
 
     def _x(self, design: Design, X) -> Tensor:
         return torch.from_numpy(design.transform(X)).to(self.device or "cpu")
@@ -267,12 +268,12 @@ def penalty_weights_of(lam: object, main: str, names: Sequence[str], owner: str)
     InputError
         SL-406 where a weight is not a number >= 0; SL-407 where there is no penalty of a name.
     """
-    weights = {main: None, **lam} if isinstance(lam, dict) else {main: lam}
-    for name, value in weights.items():
+    weights = lam if isinstance(lam, dict) else {main: lam}
+    for name in weights:
         if name not in names:
             raise unknown_penalty(name, names, owner)
-        if not is_number(value):
-            raise InputError("SL-406", f"lam={lam!r}.", 'Give "auto" or a number >= 0.')
+    if main not in weights or not all(map(is_number, weights.values())):
+        raise InputError("SL-406", f"lam={lam!r}.", f'Give "auto" or a number >= 0, in a dict for {main!r} at least.')
     return weights
 
 

@@ -254,7 +254,7 @@ class NIMORegressor(_NIMO, RegressorTask):
         return tags
 
     def _learn(self, X, y, sample_weight=None):
-        targets = np.shape(y)[1] if np.ndim(y) == 2 else 1
-        if targets > 1:
-            raise InputError("SL-425", f"NIMO has one output; y has {targets} targets.", "Fit one model per target.")
+        shape = np.asarray(y).shape
+        if len(shape) == 2 and shape[1] > 1:
+            raise InputError("SL-425", f"NIMO has one output; y has {shape[1]} targets.", "Fit one model per target.")
         return super()._learn(X, column_or_1d(y, warn=True), sample_weight)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..design import Design
 from ..factors import Explanation, FactorTable
+from ..nets import Net
 from ..survival import CoxModel
 from ..train import predict
 from .net import NetEstimator
@@ -27,8 +28,14 @@ class Selecting(NetEstimator, ABC):
 
     def selected(self, X) -> pd.DataFrame:
         """Return which factors each patient's answer uses, by any member: DataFrame (n, factors) of bool."""
-        selected = self._by_column(X, lambda parts: self.net_.selected(parts).any(0))
+        selected = self._by_column(X, lambda net, parts: net.selected(parts).any(0))
         return self._frame(X, by_factor(selected, self.design_))
+
+    @available_if(lambda self: "gates" in getattr(self, "penalties", ()))
+    def gates(self, X) -> pd.DataFrame:
+        """Return each patient's gates in [0, 1], the mean over members: DataFrame (n, factors)."""
+        gate = self._by_column(X, lambda _, parts: parts["gate"].mean(0))
+        return self._frame(X, gate[:, np.unique(self.design_.group, return_index=True)[1]])
 
     def n_selected(self, X) -> pd.Series:
         """Return how many factors each patient's answer uses."""
@@ -43,21 +50,22 @@ class Selecting(NetEstimator, ABC):
         """
         net, x = self._fitted(X)
         linear = "coef" in net.eval()(torch.zeros_like(x[:1]))[1]
-        return FactorTable(lambda: self._explain(x, self.design_.values(X)), len(x), linear)
+        values = self.design_.values(X)
+        return FactorTable(lambda: self._explain(net, x, values), len(x), linear)
 
     def _context(self, design: Design) -> np.ndarray:
         """Return the columns that alone choose the others, and are always used: positions, maybe none."""
         return np.arange(0)
 
-    def _explain(self, x: Tensor, values: pd.DataFrame) -> Iterator[Explanation]:
+    def _explain(self, net: Net, x: Tensor, values: pd.DataFrame) -> Iterator[Explanation]:
         design = self.design_
         context = np.zeros(len(design.factors), dtype=bool)
         context[design.group[self._context(design)]] = True
-        eta, at_reference = self._pass(torch.zeros_like(x[:1]))
+        eta, at_reference = _pass(net, torch.zeros_like(x[:1]))
         baseline = float((eta[:, 0] - self.center_[:, 0]).mean())
         for start in range(0, max(len(x), 1), BLOCK):
             rows = slice(start, start + BLOCK)
-            eta, parts = self._pass(x[rows])
+            eta, parts = _pass(net, x[rows])
             main = parts["offset"] - at_reference["offset"] if context.any() else None
             yield Explanation(
                 index=values.index[rows],
@@ -74,24 +82,26 @@ class Selecting(NetEstimator, ABC):
                 reference=design.reference,
             )
 
-    def _pass(self, x: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return log-risks (M, n) and parts, in float64, without the axis of outputs."""
-        with torch.no_grad():
-            eta, parts = self.net_.eval()(x)
-            wide = {"selected": self.net_.selected(parts)}
-        wide |= {"gate": parts["gate"]} if "gate" in parts else {}
-        wide |= {name: parts[name][..., 0] for name in ("coef", "offset") if name in parts}
-        return eta[..., 0].double().cpu().numpy(), {name: v.double().cpu().numpy() for name, v in wide.items()}
-
-    def _by_column(self, X, value: Callable[[dict[str, Tensor]], Tensor]) -> np.ndarray:
-        """Return ``value(parts)`` (n, p) of every block of rows."""
+    def _by_column(self, X, value: Callable[[Net, dict[str, Tensor]], Tensor]) -> np.ndarray:
+        """Return ``value(net, parts)`` (n, p) of every block of rows."""
         blocks: list[Tensor] = []
-        predict(*self._fitted(X), lambda parts: blocks.append(value(parts).cpu()))
+        net, x = self._fitted(X)
+        predict(net, x, lambda parts: blocks.append(value(net, parts).cpu()))
         return torch.cat(blocks).numpy()
 
     def _frame(self, X, values: np.ndarray) -> pd.DataFrame:
         """Return values (n, factors) with the index of X."""
         return pd.DataFrame(values, index=self.design_.index(X), columns=list(self.design_.factors))
+
+
+def _pass(net: Net, x: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return log-risks (M, n) and parts, without the axis of outputs."""
+    with torch.no_grad():
+        eta, parts = net.eval()(x)
+        wide = {"selected": net.selected(parts)}
+    wide |= {"gate": parts["gate"]} if "gate" in parts else {}
+    wide |= {name: parts[name][..., 0] for name in ("coef", "offset") if name in parts}
+    return eta[..., 0].cpu().numpy(), {name: value.double().cpu().numpy() for name, value in wide.items()}
 
 
 def by_factor(selected: np.ndarray, design: Design) -> np.ndarray:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from .. import nets
 from ..design import Design
@@ -45,11 +44,6 @@ class _STG(PathEstimator, ABC):
     hidden: tuple[int, ...] = (16,)
     patience: int = 10  # while all gates close, before the needed ones open again, the loss is worse for a while
     sigma: float = 0.5
-
-    def gates(self, X) -> pd.DataFrame:
-        """Return the gates in [0, 1], the mean over members, one row like the other: DataFrame (n, factors)."""
-        gate = self._by_column(X, lambda net, parts: parts["gate"].mean(0))
-        return self._frame(X, gate[:, np.unique(self.design_.group, return_index=True)[1]])
 
     def _net(self, design: Design, head: Head, models: int) -> Net:
         options = {"sigma": self.sigma, "group": design.group, "models": models}

@@ -137,8 +137,9 @@ class PlainTask(NetEstimator, ABC):
         Raises
         ------
         InputError
-            SL-161 for a class of one row and SL-162 for a target that does not vary; with the codes of `Response` and
-            `Design`; SL-4xx where a setting cannot be used.
+            SL-161 for a class of one row, SL-162 for a target that does not vary, SL-163 for a single class, SL-164 for
+            a class that validates but was not fitted, SL-165 without y; with the codes of `Response` and `Design`;
+            SL-4xx where a setting cannot be used.
         """
         return self._fit(X, y, validation_data, sample_weight)
 
@@ -147,6 +148,11 @@ class PlainTask(NetEstimator, ABC):
         frame = isinstance(X, pd.DataFrame)
         checked = validate_data(self, X, reset=fitting, skip_check_array=frame, ensure_min_samples=2 if fitting else 1)
         return X if frame else checked
+
+    def _problem(self, X, y, validation_data, sample_weight=None) -> Problem:
+        if y is None:
+            raise InputError("SL-165", "requires y to be passed, but the target y is None.", "Give y.")
+        return super()._problem(X, y, validation_data, sample_weight)
 
     def _weight(self, X, sample_weight) -> np.ndarray | None:
         return None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -170,7 +176,8 @@ class ClassifierTask(ClassifierMixin, PlainTask, ABC):
 
     def predict(self, X) -> np.ndarray:
         """Return the likeliest class of each row (n,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        likeliest = self.predict_proba(X).argmax(1)
+        return self.classes_[likeliest]
 
     def _learn(self, X, y, sample_weight=None) -> tuple[Response, Head, dict]:
         y = column_or_1d(y, warn=True)
@@ -209,7 +216,8 @@ class RegressorTask(RegressorMixin, PlainTask, ABC):
 
     def predict(self, X) -> np.ndarray:
         """Return the predicted numbers (n,), or (n, targets) as y was given."""
-        return (self._outputs(X) * self.scale_ + self.mean_).reshape(-1, *self.targets_)
+        standardised = self._outputs(X)
+        return (standardised * self.scale_ + self.mean_).reshape(-1, *self.targets_)
 
     def _learn(self, X, y, sample_weight=None) -> tuple[Response, Head, dict]:
         many = self._numbers(X, y)

@@ -99,9 +99,11 @@ class Head(ABC, Generic[T]):
         difference of the two losses.
         """
 
+    @abstractmethod
     def quadratic(self, eta: Tensor, target: T) -> Quadratic:
         """Return the second-order expansion of `nll` at the outputs `eta` (B, n, k)."""
 
+    @abstractmethod
     def score(self, eta: Tensor) -> Tensor:
         """Return, for each row, the number (B, n) of which a gradient by the inputs is asked.
 

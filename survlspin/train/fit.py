@@ -57,8 +57,8 @@ class History:
 
     def take(self, models: np.ndarray) -> History:
         """Return what happened to the models at the positions `models`."""
-        arrays = (a[models] for a in (self.best_epoch, self.objective, self.nll, self.skipped))
-        return History(*arrays, trace=[(epoch, line[models]) for epoch, line in self.trace])
+        epoch, objective, nll, skipped = (a[models] for a in (self.best_epoch, self.objective, self.nll, self.skipped))
+        return History(epoch, objective, nll, skipped, [(epoch, line[models]) for epoch, line in self.trace])
 
 
 def fit(

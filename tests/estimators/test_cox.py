@@ -96,7 +96,9 @@ def test_validation_data_are_what_early_stopping_watches(kind):
     nll = head.nll(eta, head.prepare(Outcome.of(Y_VALID))).item()
     assert model.history_.nll[0] == pytest.approx(nll, rel=1e-5)
     assert model.history_.nll[0] != fitted(kind, lr=0.02).history_.nll[0]
-    assert model.center_[0, 0] == pytest.approx(model.predict(X).mean() + model.center_[0, 0], abs=1e-6)  # all rows train
+    assert model.center_[0, 0] == pytest.approx(
+        model.predict(X).mean() + model.center_[0, 0], abs=1e-6
+    )  # all rows train
     np.testing.assert_array_equal(model.unique_times_, np.unique(Y["time"]))
 
 
