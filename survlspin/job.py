@@ -17,9 +17,9 @@ from sklearn.base import clone
 
 from survlspin import __version__
 from survlspin._messages import listed, nearest
-from survlspin.baselines import CoxLasso, Forest, LifelinesCoxPH
+from survlspin.baselines import CoxLasso, Forest
 from survlspin.errors import InputError
-from survlspin.estimators import CoxLLSPIN, CoxLSPIN, DeepSurv
+from survlspin.estimators import CoxLLSPIN, CoxLSPIN, CoxPH, DeepSurv
 from survlspin.folds import LARGE, RepeatedKFold, Splitter, default_cv
 from survlspin.protocol import _one_thread, run
 from survlspin.study import Study
@@ -133,7 +133,7 @@ def plan(
         "LLSPIN": CoxLLSPIN(**gated),
         "LSPIN": CoxLSPIN(**gated),
         "DeepSurv": DeepSurv(**net),
-        "Cox PH": LifelinesCoxPH(),
+        "Cox PH": CoxPH(),
         "Cox-LASSO": CoxLasso(),
         "Forest": Forest(),
     }

@@ -39,7 +39,7 @@ def fit_gate_path(
 
     dense = problem.initialize(make)
     problem.fit(dense, {"gates": [0.0]}, "dense fit")
-    lam = _grid(problem, dense, points)
+    lam = lambda_grid(problem, dense, points)
     net = dense.rows(torch.arange(members).repeat(points))
     with torch.no_grad():
         for parameter in net.gating.affine[-1].parameters():
@@ -73,7 +73,7 @@ def between(opened: Sequence[np.ndarray]) -> list[int]:
     return list(range(full[-1] if full else 0, last + 1))
 
 
-def _grid(problem: Problem, dense: Net, points: int) -> np.ndarray:
+def lambda_grid(problem: Problem, dense: Net, points: int) -> np.ndarray:
     """Return lambdas, ascending: no set of factors saves more loss than the dense fit does, so none is worth more."""
     x, target = problem.validation()
     eta = problem.outputs(dense, problem.centers(dense), x)  # (1, n, k)

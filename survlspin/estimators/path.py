@@ -15,6 +15,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..nets import Net
 from ..train import predict
+from ..train.fit import seeded
+from ..train.refit import relax
 from .net import is_whole, penalty_weights_of
 from .problem import Problem
 from .selecting import Selecting, by_factor
@@ -56,21 +58,31 @@ class Path:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def at(self, i: int) -> PathEstimator:
-        """Return the fitted estimator of point `i`."""
+    def at(self, i: int, relaxed: bool = False) -> PathEstimator:
+        """Return the fitted estimator of point `i`.
+
+        With `relaxed`, the gates stay what they are and what is predicted from the factors they let through is
+        learnt again without penalties (see `survlspin.train.refit.relax`): that undoes their shrinkage, and can
+        overfit.
+        """
         i = range(len(self))[i]
         lam = float(self.frame["lam"].iloc[i])
-        other = self._estimator._lam_besides()
+        besides = self._estimator._lam_besides()
         estimator = clone(self._estimator)
-        estimator.set_params(lam={estimator.penalties[0]: lam, **other} if other else lam)
-        return self.give(i, estimator)
+        estimator.set_params(lam={estimator.penalties[0]: lam, **besides} if besides else lam)
+        return self.give(i, estimator, relaxed)
 
-    def give(self, i: int, estimator: PathEstimator) -> PathEstimator:
+    def give(self, i: int, estimator: PathEstimator, relaxed: bool = False) -> PathEstimator:
         """Make `estimator` the fitted estimator of point `i`."""
-        members = len(self._problem.seeds)
+        problem, members = self._problem, len(self._problem.seeds)
         net = self._net.rows(range(i * members, (i + 1) * members))
+        if relaxed:
+            net = relax(
+                net, problem.head, problem.data, [problem.rows], seeded(problem.seeds), problem.settings,
+                problem.valid, [problem.valid_rows],
+            )  # fmt: skip
         lam = {estimator.penalties[0]: float(self.frame["lam"].iloc[i]), **estimator._lam_besides()}
-        return estimator._adopt(self._problem, net, None, lam)
+        return estimator._adopt(problem, net, None, lam)
 
     def plot(self) -> Figure:
         """Draw the number of factors used and the validation loss against lambda; the chosen lambda is marked."""

@@ -12,7 +12,7 @@ from .. import nets
 from ..design import Design
 from ..heads import Head
 from ..nets import Net
-from .gate_path import COLD_STEPS, EXTENSIONS, POINTS, _grid, between
+from .gate_path import COLD_STEPS, EXTENSIONS, POINTS, between, lambda_grid
 from .net import ATTRIBUTES, PARAMETERS
 from .path import LAM_PARAMETER, Path, PathEstimator, describe, used_factors
 from .problem import Problem
@@ -55,7 +55,7 @@ class _STG(PathEstimator, ABC):
         make, members = self._maker(problem), len(problem.seeds)
         dense = problem.initialize(make)
         problem.fit(dense, {"gates": [0.0]}, "dense fit")
-        lam = _grid(problem, dense, points or POINTS)
+        lam = lambda_grid(problem, dense, points or POINTS)
         net, limited = problem.initialize(make, len(lam)), problem.limited(COLD_STEPS)
         limited.fit(net, {"gates": lam}, "path")
         used = [used_factors(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]

@@ -135,9 +135,39 @@ def test_lam_by_name_is_lam_and_is_kept():
         ("SL-403", {"sigma": 0}),
         ("SL-404", {"context": list(X)}),
         ("SL-408", {"gate_hidden": 8}),
+        *(("SL-408", {name: "many"}) for name in ("sigma", "target", "warm_up")),
+        ("SL-407 .*did you mean 'gates'", {"warm_up": {"gate": 2}}),
+        ("SL-407 .*has gates", {"lam": {"gates": 0.1, "stability": 0.1}}),
+        ("SL-407 .*did you mean 'stability'", {"affinity": "rbf", "lam": {"gates": 0.1, "stabilty": 0.1}}),
+        ("SL-433 .*did you mean 'rbf'", {"affinity": "rbff"}),
+        ("SL-435", {"affinity": "label"}),
+        ("SL-436", {"target": -1}),
         ("SL-217 'grad' .*did you mean 'grade'", {"context": ["grad"]}),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(code, settings):
     with pytest.raises(InputError, match=code):
         fitted(**settings)
+
+
+# ---- pairs of rows, a target ----
+
+
+def test_an_affinity_gives_penalties_on_pairs_that_count_after_their_warm_up():
+    plain, paired = {"gates": 0.02}, {"gates": 0.02, "stability": 3.0}
+    settings = {"epochs": 5, "affinity": "rbf", "lr": 0.03}
+    alike = fitted(lam=paired, **settings)
+    assert alike.lam_ == paired
+    spread = [model.gates(X).std().mean() for model in (fitted(lam=plain, **settings), alike)]
+    assert spread[1] < spread[0]
+    waited = fitted(lam=paired, warm_up={"stability": 5}, **settings)
+    assert alike.gates(X).std().mean() < waited.gates(X).std().mean()
+    for affinity in ({"affinity": "knn"}, {"affinity": "label", "affinity_columns": ["grade"]}):
+        other = fitted(lam=paired, **{**settings, **affinity})
+        assert not np.allclose(other.predict(X), alike.predict(X), atol=1e-4)
+
+
+def test_a_target_leaves_that_many_gates_open():
+    settings = {"epochs": 30, "lr": 0.03, "lam": 1.0}
+    counts = [fitted(target=target, **settings).n_selected(X).mean() for target in (None, 2)]
+    assert counts[0] < 0.5 < 1 < counts[1] < 3

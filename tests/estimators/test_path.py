@@ -155,3 +155,21 @@ def test_the_figure_marks_the_chosen_lambda(fitted):
     figure = path.plot()
     assert len(figure.axes) >= 1
     assert all(axis.get_xscale() == "log" for axis in figure.axes)
+
+
+@pytest.mark.parametrize("kind", ["llspin", "lspin"])
+def test_a_relaxed_point_keeps_its_gates_and_fits_the_training_rows_better(kind):
+    path = estimator(kind).path(X, Y, VALID, points=6)
+    point, relaxed = path.at(path.chosen), path.at(path.chosen, relaxed=True)
+    pd.testing.assert_frame_equal(point.gates(X), relaxed.gates(X))
+    target = Cox().prepare(Outcome.of(Y))
+    nll = [Cox().nll(torch.from_numpy(model.predict(X))[None, :, None], target) for model in (point, relaxed)]
+    assert nll[1] < nll[0] or kind == "lspin"  # whose refit stops by validation rows
+    assert not np.array_equal(point.predict(X), relaxed.predict(X))
+
+
+def test_other_penalties_stay_what_they_are_along_a_path():
+    model = CoxLLSPIN(affinity="rbf", lam={"gates": "auto", "stability": 0.5}, epochs=2, random_state=0)
+    path = model.path(X, Y, VALID, points=4)
+    assert path.at(0).lam_ == {"gates": path.frame["lam"][0], "stability": 0.5}
+    assert path.at(0).lam == path.at(0).lam_
