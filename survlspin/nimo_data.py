@@ -1,6 +1,6 @@
 """Invented data on which NIMO's paper compares models: linear models whose coefficients other columns change.
 
-Xu, Arend, Wieczorek, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059), Eq. 39-46.
+Xu, Negri, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059), Eq. 39-46.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class LassoNetSelector(SelectorMixin, BaseEstimator):
 
     References
     ----------
-    Lemhadri, Ruan, Abraham, Tibshirani: LassoNet: A Neural Network with Feature Sparsity, JMLR 2021, section 5.
+    Lemhadri, Ruan, Abraham, Tibshirani: LassoNet: A Neural Network with Feature Sparsity, JMLR 2021.
 
     Examples
     --------

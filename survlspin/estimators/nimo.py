@@ -60,7 +60,7 @@ NIMO_ATTRIBUTES = """
 PAPER = """
     References
     ----------
-    Xu, Arend, Wieczorek, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059)."""
+    Xu, Negri, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059)."""
 
 SHARED = """The coefficient of column j is ``coef_[j] * (1 + g_j)``, where the correction g_j, between {low} and {high},
     depends on the other columns and is 0 at the reference. The coefficients are solved for, never stepped: on up to

@@ -1,6 +1,6 @@
 """NIMO: a linear model whose coefficients a neural net corrects, row by row.
 
-Xu, Arend, Wieczorek, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059).
+Xu, Negri, Roth: NIMO: a Nonlinear Interpretable MOdel, 2025 (arXiv 2506.05059).
 """
 
 from __future__ import annotations

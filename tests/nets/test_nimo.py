@@ -20,6 +20,7 @@ from survlspin.train.evaluate import refresh
 from survlspin.train.fit import penalty_weights, seeded
 
 HEADS = (Gaussian(), Bernoulli(), Cox("efron"), Cox("breslow"))
+IDS = ("Gaussian", "Bernoulli", "Cox efron", "Cox breslow")
 
 
 def rows(n=150, p=4, seed=0):
@@ -60,7 +61,7 @@ def solved(net, head, x, lasso=0.0, given=None):
     return net
 
 
-@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("head", HEADS, ids=IDS)
 @pytest.mark.parametrize("hidden", [(), (5,), (5, 4)])
 def test_contract_with_coefficients(head, hidden):
     def make(models):
@@ -219,7 +220,7 @@ def test_the_penalty_is_the_power_of_the_coefficients(delta):
     assert lasso * float(net.penalties(parts, None)["lasso"].detach()) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("head", HEADS, ids=IDS)
 def test_the_loss_is_flat_in_what_is_solved(head):
     """So that the solution needs no derivative: the gradient by c is that of the profile."""
     x, lasso = rows(), 0.2
@@ -244,7 +245,7 @@ def test_the_loss_is_flat_in_what_is_solved(head):
         assert float(gradient[0, j]) == pytest.approx(slope, abs=1e-8)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("head", HEADS, ids=IDS)
 def test_one_warm_step_comes_close_and_never_climbs(head):
     x = 3 * rows()
     data, net = batch(head, x), made(head, scale=6.0).train()
@@ -259,7 +260,7 @@ def test_one_warm_step_comes_close_and_never_climbs(head):
     torch.testing.assert_close(gamma, net.gamma, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("head", HEADS, ids=IDS)
 def test_what_has_no_finite_solution_does_not_break(head):
     """Separated classes, deaths in order of x, equal columns, a column of 0, and a wild start."""
     x = np.column_stack([np.linspace(-30, 30, 40)] * 2 + [np.zeros(40)])
@@ -287,7 +288,7 @@ def test_rows_that_say_nothing_change_nothing():
         assert torch.equal(net.gamma, gamma)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("head", HEADS, ids=IDS)
 def test_normal_equations_of_batches_come_to_the_solution_of_all_rows(head):
     x = rows(2000, seed=3)
     given = outcome(head, x, months=False)
