@@ -127,7 +127,7 @@ def test_a_model_chosen_from_a_path_keeps_the_path(name, tmp_path):
         (DeepSurv, {"random_state": np.random.RandomState(5), "lr": np.float32(0.01), "device": torch.device("cpu")}),
         (DeepSurv, {"validation_fraction": 0.0, "members": np.int64(1)}),
     ],
-    ids=str,
+    ids=["context", "widths", "lists", "types", "numbers"],
 )
 def test_settings_come_back_with_their_types(cls, more, tmp_path):
     model = small(cls, **{"lam": 0.02, **more}).fit(X, Y)
