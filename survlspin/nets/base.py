@@ -82,6 +82,13 @@ class Net(nn.Module, ABC):
     def solve(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
         """Compute, before a gradient step, what is not learnt by gradients: in place, from the batch."""
 
+    def refresh(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
+        """Make what is not learnt by gradients from all training rows: in a pass in training mode, and solved."""
+        self.train()
+        self(batch.x, None, batch.target.weight)
+        self.eval()
+        self.solve(batch, head, lam)
+
     def prox(self, lam: dict[str, Tensor], lr: Tensor) -> None:
         """Apply, after a gradient step, penalties that are not in the loss: in place.
 

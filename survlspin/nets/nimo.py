@@ -287,3 +287,7 @@ class NIMO(Net):
             self.gamma = at[:, : self.p].to(self.gamma.dtype)
             if self.bias:
                 self.intercept = at[:, self.p :].to(self.gamma.dtype)
+
+    def refresh(self, batch: Batch, head: Head, lam: dict[str, Tensor]) -> None:
+        self.eval()
+        self.solve(batch, head, lam)

@@ -60,9 +60,5 @@ def evaluate(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor
 def refresh(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor]) -> None:
     """Make from all training rows what is not learnt by gradients: the statistics of norms, and what is solved."""
     if net.derived:
-        batch = data.take(rows.index.to(data.x.device), rows.valid.to(data.x.device))
-        net.train()
-        net(batch.x, None, batch.target.weight)
-        net.eval()
-        net.solve(batch, head, lam)
+        net.refresh(data.take(rows.index.to(data.x.device), rows.valid.to(data.x.device)), head, lam)
     net.eval()
