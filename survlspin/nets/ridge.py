@@ -32,6 +32,12 @@ class Expansion:
     scale: Tensor
     ridge: Tensor
 
+    @property
+    def says(self) -> Tensor:
+        """Which models have rows that say something, bool (B,)."""
+        total = self.target.total
+        return (total > 0).repeat_interleave(len(self.z) // len(total))
+
     def eta(self, gamma: Tensor) -> Tensor:
         return torch.bmm(self.z, (self.scale * gamma)[..., None])  # (B, n, 1)
 
@@ -54,9 +60,10 @@ class Expansion:
 def newton(problem: Expansion, gamma: Tensor, steps: int | None = None) -> Tensor:
     """Return gamma (B, q) after `steps` Newton steps, or at convergence.
 
-    A step is halved until it lowers the penalised loss; a model whose steps do not is left where it is.
+    A step is halved until it lowers the penalised loss; a model whose steps do not is left where it is, and so is one
+    whose rows say nothing.
     """
-    live = torch.ones(len(gamma), dtype=torch.bool, device=gamma.device)
+    live = problem.says
     for _ in range(steps or STEPS):
         gradient, curvature = problem.penalised(*problem.raw(gamma), gamma)
         step = _solved(curvature, gradient)
@@ -80,8 +87,8 @@ def running(
     curvature, pull, seen = state
     beta = problem.scale * gamma
     gradient, bent = problem.raw(gamma)
-    says = (problem.target.total > 0).repeat_interleave(len(gamma) // len(problem.target.total))
-    keep = torch.where(says, memory, 1.0)[:, None]  # a batch that says nothing leaves the state as it is
+    says = problem.says  # a batch that says nothing leaves the state as it is
+    keep = torch.where(says, memory, 1.0)[:, None]
     seen = keep * seen + (1 - keep)
     curvature = keep[..., None] * curvature + (1 - keep[..., None]) * bent
     pull = keep * pull + (1 - keep) * ((bent @ beta[..., None])[..., 0] - gradient)
