@@ -1,11 +1,11 @@
 import pytest
 import torch
-from nets.cases import CASES, P
+from nets.cases import CASES, HEADS, P, takes
 
 from survlspin.errors import InputError
-from survlspin.heads import Cox
-from survlspin.nets import LLSPIN, LSPIN, Dense
-from survlspin.testing import check_net
+from survlspin.heads import Gaussian
+from survlspin.nets import LLSPIN, LSPIN, NIMO, Dense, LassoNet
+from survlspin.testing import check_net, numbers
 from survlspin.train.fit import seeded
 
 CONTEXT = [name for name in CASES if "context" in name]
@@ -25,8 +25,14 @@ def rows(n=200, seed=0):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_contract(name):
-    check_net(CASES[name], Cox())
+@pytest.mark.parametrize("head_name", HEADS)
+def test_contract(name, head_name):
+    head, outcome = HEADS[head_name]
+    if takes(name, head):
+        check_net(lambda models: CASES[name](models, head), head, outcome)
+    else:
+        with pytest.raises(InputError, match=rf"SL-425 NIMO has one output; .* needs {head.k}\."):
+            CASES[name](1, head)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -130,3 +136,97 @@ def test_activations_differ(make):
 def test_settings_that_make_no_sense_are_refused(code, make):
     with pytest.raises(InputError, match=code):
         make()
+
+
+# ---- the check notices: each class here breaks one promise ----
+
+
+class UnnamedPenalty(LSPIN):
+    penalty_names = ()
+
+
+class SharedState(Dense):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.register_buffer("rows_seen", torch.zeros(1))
+
+
+class HiddenState(Dense):
+    mean = 0.0
+
+    def forward(self, x, noise=None, weight=None):
+        eta, parts = super().forward(x, noise, weight)
+        if self.training:
+            share = torch.ones_like(eta[..., 0]) if weight is None else weight.expand(self.models, -1)
+            self.mean = ((share[..., None] * eta).sum(1, keepdim=True) / share.sum(1)[:, None, None]).detach()
+        return eta - self.mean, parts
+
+    def rows(self, index):
+        net = super().rows(index)
+        net.mean = 0.0
+        return net
+
+
+class SharedSolution(NIMO):
+    def solve(self, batch, head, lam):
+        super().solve(batch, head, lam)
+        self.gamma = self.gamma + 0.01 * self.gamma.mean(0)
+
+
+class FirstRow(NIMO):
+    def solve(self, batch, head, lam):
+        super().solve(batch, head, lam)
+        self.gamma = self.gamma + batch.x[:, 0]
+
+
+class SolvesForAllRows(NIMO):
+    def solve(self, batch, head, lam):
+        super().solve(batch, head, lam)
+        self.gamma = self.gamma + batch.x.mean(1)
+
+
+class Forgets(NIMO):
+    def solve(self, batch, head, lam):
+        super().solve(batch, head, lam)
+        self.gamma = self.gamma * (batch.target.total > 0)[:, None]
+
+
+class SharedThreshold(LassoNet):
+    def prox(self, lam, lr):
+        super().prox(lam, lr.mean().expand_as(lr))
+
+
+class MovesAlways(LassoNet):
+    def prox(self, lam, lr):
+        super().prox(lam, lr + 0.1)
+
+
+class ShrinksAlways(LassoNet):
+    def prox(self, lam, lr):
+        super().prox({"skip": lam["skip"] + 0.1}, lr)
+
+
+class UnseenPenalty(LassoNet):
+    def nonsmooth(self, lam):
+        return torch.zeros_like(lam["skip"])
+
+
+@pytest.mark.parametrize(
+    ("net", "complaint"),
+    [
+        (UnnamedPenalty, "the penalty 'gates' is not among penalty_names"),
+        (SharedState, r"the state 'rows_seen' has shape \(1,\)"),
+        (HiddenState, "the kept output of a net that took on the state dict"),
+        (SharedSolution, r"the state 'gamma' of models \[0\] by themselves, solved"),
+        (FirstRow, "the state 'gamma' of rows in another order, solved"),
+        (SolvesForAllRows, "the state 'gamma' of rows beside rows of weight 0, solved"),
+        (Forgets, "the state 'gamma' of models whose rows say nothing, solved"),
+        (SharedThreshold, r"models \[0\] moved by themselves"),
+        (MovesAlways, "a proximal step of 0"),
+        (ShrinksAlways, "a proximal step of no penalty"),
+        (UnseenPenalty, "prox moves a model further than its penalty falls"),
+    ],
+)
+def test_a_net_that_breaks_a_promise(net, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        check_net(lambda models: net(5, (4,), Gaussian(), models=models), Gaussian(), numbers())

@@ -4,11 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nets.cases import CASES, P
+from nets.cases import CASES, P, takes
 
 from survlspin.errors import InputError
-from survlspin.heads import Cox
+from survlspin.heads import Bernoulli, Cox, Multinomial
 from survlspin.outcome import Outcome
+from survlspin.response import Response
 from survlspin.train import Data, Rows, Settings, fit
 from survlspin.train.evaluate import evaluate, refresh
 from survlspin.train.fit import penalty_weights, seeded
@@ -43,27 +44,27 @@ def folds(models=MODELS, n=N, seed=1):
     return [o[:s] for o, s in zip(orders, sizes, strict=True)], [o[s:] for o, s in zip(orders, sizes, strict=True)]
 
 
-def made(name, models=MODELS, seed=0):
-    return CASES[name](models).double().initialize(seeded(range(seed, seed + models)))
+def made(name, models=MODELS, seed=0, head=None):
+    return CASES[name](models, head or Cox()).double().initialize(seeded(range(seed, seed + models)))
 
 
 def lams(net, value=0.01):
-    return penalty_weights(net, {} if net.n_gates == 0 else {"gates": value})
+    return penalty_weights(net, dict.fromkeys(net.penalty_names, value))
 
 
 def values(net):
     return torch.cat([p.detach().flatten(1) for p in net.parameters()], 1)
 
 
-def trained(name, settings, models=range(MODELS), data=None, checked=True, seed=100):
+def trained(name, settings, models=range(MODELS), data=None, checked=True, seed=100, head=None):
     """The models picked, trained in one stack; each has its own folds and seed, so that it is the same in any stack."""
-    models = list(models)
+    models, head = list(models), head or Cox()
     data = data_of(*survival()) if data is None else data
-    net = made(name).rows(models)
+    net = made(name, head=head).rows(models)
     train_rows, valid_rows = ([rows[b] for b in models] for rows in folds(n=len(data.x)))
     check = (data, valid_rows) if checked else ()
     generators = seeded([seed + b for b in models])
-    return net, fit(net, Cox(), data, train_rows, lams(net), generators, settings, *check)
+    return net, fit(net, head, data, train_rows, lams(net), generators, settings, *check)
 
 
 def require_equal(stack, alone, models, tolerance=1e-9):
@@ -89,6 +90,19 @@ def test_a_stack_of_8_is_each_alone(name, settings):
     stack = trained(name, settings)
     for b in range(MODELS) if name == "LSPIN" else (0, 5):
         require_equal(stack, trained(name, settings, [b]), [b])
+
+
+@pytest.mark.parametrize(("predicts", "batch_size"), [("survival", None), ("survival", 16), ("classes", 16)])
+@pytest.mark.parametrize("name", CASES)
+def test_every_net_in_a_stack_is_itself_alone(name, predicts, batch_size):
+    settings = replace(FULL, epochs=20) if batch_size is None else replace(BATCHES, epochs=5)
+    (x, outcome), head, models = survival(), Cox(), [0, 4, 7]
+    if predicts == "classes":
+        head = Multinomial(3) if takes(name, Multinomial(3)) else Bernoulli()
+        outcome = Response(np.clip(outcome.time // 4, 0, max(head.k, 2) - 1).astype(int))
+    data = data_of(x, outcome, head)
+    stack, alone = (trained(name, settings, picked, data, head=head) for picked in (models, models[1:2]))
+    require_equal(stack, alone, [1])
 
 
 def test_a_model_of_one_batch_is_itself_beside_models_of_two():
