@@ -193,8 +193,10 @@ def _fit(model: DesignEstimator, sample: Sample, seed: int) -> np.ndarray:
     if "validation_data" not in inspect.signature(model.fit).parameters:
         model.fit(X, y, **weighted)
         return np.arange(0)
-    share = VALIDATION if isinstance(model, NetEstimator) else model.validation_fraction
-    train_rows, valid_rows = sample.apart(share, seed)
+    if model.validation_fraction == 0:
+        model.fit(X, y, **weighted)
+        return np.arange(0)
+    train_rows, valid_rows = sample.apart(model.validation_fraction, seed)
     train, valid = sample.take(train_rows), sample.take(valid_rows)
     weighted = {} if sample.weight is None else {"sample_weight": train.weight}
     checked = (valid.X, valid.y) if sample.weight is None else (valid.X, valid.y, valid.weight)

@@ -30,7 +30,8 @@ class CoxPH(CoxModel):
     centred at their mean and categories coded against their modal level, so that a log-risk of 0 is the reference
     patient's.
 
-    Columns without information of their own are named in a warning and left out, with a coefficient of nan, as in R.
+    Columns without information of their own are named in a warning and left out: a constant one is no column of the
+    design, others have a coefficient of nan, as in R.
     Columns whose coefficient grows without end, since they separate patients with events from all others, are named
     too; their coefficient is where the likelihood no longer grows by more than a millionth.
 
@@ -224,7 +225,7 @@ class CoxPH(CoxModel):
             found.append(f"{names[j]!r} {why}")
         self.dropped_ = (*self.design_.dropped, *names[~kept])
         if found:
-            remedy = "These columns are left out: their coefficient is nan."
+            remedy = "These columns are left out; their coefficient, where the design has them, is nan."
             warnings.warn(InputWarning("SL-481", f"{'; '.join(found[:10])}.", remedy), stacklevel=3)
         if not kept.any():
             raise InputError("SL-486", "no column has information on who has the event first.", "Give other columns.")

@@ -67,7 +67,12 @@ def fit_gate_path(
 
 
 def between(opened: Sequence[np.ndarray]) -> list[int]:
-    """Return the points from the last that uses everything to the first, after it or not, that uses nothing."""
+    """Return the points from the last that uses everything to the first, after it or not, that uses nothing.
+
+    Where every point uses everything none is left out.
+    """
+    if all(o.all() for o in opened):
+        return list(range(len(opened)))
     last = next((i for i, o in enumerate(opened) if not o.any()), len(opened) - 1)
     full = [i for i, o in enumerate(opened[: last + 1]) if o.all()]
     return list(range(full[-1] if full else 0, last + 1))

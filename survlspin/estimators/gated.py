@@ -62,7 +62,7 @@ class Gated(PathEstimator, ABC):
     def _rules(self) -> dict[str, tuple[bool, str]]:
         return super()._rules() | {
             "gate_hidden": (are_widths(self.gate_hidden), WIDTHS),
-            "sigma": (isinstance(self.sigma, Real), "a positive number"),
+            "sigma": (is_number(self.sigma), "a positive number"),
             "target": (self.target is None or isinstance(self.target, Real), "None or a number of gates"),
             "warm_up": (
                 self.warm_up is None or (isinstance(self.warm_up, dict) and all(map(is_number, self.warm_up.values()))),

@@ -118,6 +118,8 @@ class NetEstimator(DesignEstimator, ABC):
     def _train(self, problem: Problem):
         """Fit the members and their restarts, and keep the best by validation objective."""
         lam, members = self._lam(), self.members
+        if self.restarts > 1 and problem.valid is None:
+            raise InputError("SL-410", "restarts need rows to choose the best by.", "Give validation_data.")
         many = replace(problem, seeds=more_seeds(problem.seeds, members * self.restarts))
         net = many.initialize(self._maker(problem))
         history = many.fit(net, {name: [value] for name, value in lam.items()}, type(self).__name__)
@@ -164,7 +166,7 @@ class NetEstimator(DesignEstimator, ABC):
         self._check()
         X = self._table(X, fitting=True)
         outcome, head, terms = self._learn(X, y, sample_weight)
-        device = torch.device(self.device or "cpu")
+        device = self._device()
         settings = {"standardize": self.standardize, "groups": self.groups, "force": self.force}
         design = Design.fit(X, weight=outcome.weight, **settings)
         if len(design.columns) > len(outcome):
@@ -201,11 +203,10 @@ class NetEstimator(DesignEstimator, ABC):
             if not good:
                 raise InputError("SL-408", f"{name}={getattr(self, name)!r}.", f"Give {remedy}.")
         try:
-            absent = torch.device(self.device or "cpu").type == "cuda" and not torch.cuda.is_available()
-        except RuntimeError as error:
-            raise InputError("SL-409", f"there is no device {self.device!r}.", 'Give "cpu" or "cuda".') from error
-        if absent:
-            raise InputError("SL-409", f"device={self.device!r}, but there is no CUDA device.", "Leave device out.")
+            torch.zeros(1, device=self._device()).cpu()
+        except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+            found = f"device={self.device!r} cannot be used."
+            raise InputError("SL-409", found, 'Leave device out, or give "cuda" where there is a GPU.') from error
 
     def _rules(self) -> dict[str, tuple[bool, str]]:
         """Return for settings whether each can be used, and what can."""
@@ -257,7 +258,10 @@ class NetEstimator(DesignEstimator, ABC):
         return copy.deepcopy(self.net_).double(), self._x(self.design_, self._table(X)).double()
 
     def _x(self, design: Design, X) -> Tensor:
-        return torch.from_numpy(design.transform(X)).to(self.device or "cpu")
+        return torch.from_numpy(design.transform(X)).to(self._device())
+
+    def _device(self) -> torch.device:
+        return torch.device("cpu" if self.device is None else self.device)
 
 
 def penalty_weights_of(lam: object, main: str, names: Sequence[str], owner: str) -> dict[str, float]:
@@ -285,14 +289,14 @@ def more_seeds(seeds: Sequence[int], n: int) -> list[int]:
 
 def is_whole(value: object, least: int = 1) -> bool:
     """Return whether `value` is a whole number from `least`."""
-    return isinstance(value, Integral) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def are_widths(value: object) -> bool:
     """Return whether `value` is a sequence of whole numbers from 1."""
-    return isinstance(value, Sequence) and all(map(is_whole, value))
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(map(is_whole, value))
 
 
 def is_number(value: object) -> bool:
     """Return whether `value` is a finite number >= 0."""
-    return isinstance(value, Real) and 0 <= value < np.inf
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < np.inf

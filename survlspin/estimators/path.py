@@ -35,7 +35,7 @@ LAM_PARAMETER = """
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A fitted path over lambda, densest point first.
+    """A fitted path over lambda, from the least, and densest, on.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class Path:
         its difference from the best point; ``median``, ``mean`` and ``union`` of the number of factors used over
         training rows; and what else the method says of a point.
     chosen : int
-        The sparsest point whose validation NLL is within one standard error (of the difference) of the best and that
-        gives away at most a twentieth of what the best saves over no model. (With few events in validation the
-        standard error alone lets nearly empty models pass.)
+        The point of the largest lambda whose validation NLL is within one standard error (of the difference) of the
+        best and that gives away at most a twentieth of what the best saves over no model. (With few events in
+        validation the standard error alone lets nearly empty models pass.)
     """
 
     frame: pd.DataFrame
@@ -113,7 +113,7 @@ class PathEstimator(Selecting, ABC):
     lam: object = "auto"
 
     def path(self, X, y, validation_data=None, points: int | None = None, sample_weight=None) -> Path:
-        """Fit a path over lambda, from models that use every factor to the first that uses none.
+        """Fit a path over lambda, up from models that use every factor, where the grid can, to one that uses none.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class PathEstimator(Selecting, ABC):
         Returns
         -------
         Path
-            Densest point first.
+            The least lambda, and the densest point, first.
         """
         if points is not None and not is_whole(points, 2):
             raise InputError("SL-408", f"points={points!r}.", "Give a whole number from 2.")
@@ -191,7 +191,7 @@ def describe(estimator: PathEstimator, problem: Problem, net: Net, lam: np.ndarr
         "union": [int(u.any(0).sum()) for u in used],
         **columns,
     })  # fmt: skip
-    return Path(frame, int(np.flatnonzero(good)[-1]), estimator, problem, net)
+    return Path(frame, int(np.flatnonzero(good)[-1]), clone(estimator), problem, net)
 
 
 def used_factors(problem: Problem, net: Net) -> np.ndarray:

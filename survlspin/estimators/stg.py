@@ -13,7 +13,7 @@ from ..design import Design
 from ..heads import Head
 from ..nets import Net
 from .gate_path import COLD_STEPS, EXTENSIONS, POINTS, between, lambda_grid
-from .net import ATTRIBUTES, PARAMETERS
+from .net import ATTRIBUTES, PARAMETERS, is_number
 from .path import LAM_PARAMETER, Path, PathEstimator, describe, used_factors
 from .problem import Problem
 from .tasks import (
@@ -44,6 +44,9 @@ class _STG(PathEstimator, ABC):
     hidden: tuple[int, ...] = (16,)
     patience: int = 10  # while all gates close, before the needed ones open again, the loss is worse for a while
     sigma: float = 0.5
+
+    def _rules(self) -> dict[str, tuple[bool, str]]:
+        return super()._rules() | {"sigma": (is_number(self.sigma), "a positive number")}
 
     def _net(self, design: Design, head: Head, models: int) -> Net:
         options = {"sigma": self.sigma, "group": design.group, "models": models}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -99,6 +100,8 @@ class CoxTask(NetEstimator, CoxModel, ABC):
         return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
 
     def _learn(self, X, y, sample_weight=None) -> tuple[Outcome, Cox, dict]:
+        if sample_weight is not None:
+            raise InputError("SL-166", "sample_weight is given to a Cox model.", "Put the weights into y: weight=.")
         outcome = outcome_of(X, y)
         check_enough_events(outcome, self.force)
         check_leaks(X, outcome)
@@ -152,6 +155,10 @@ class PlainTask(NetEstimator, ABC):
     def _problem(self, X, y, validation_data, sample_weight=None) -> Problem:
         if y is None:
             raise InputError("SL-165", "requires y to be passed, but the target y is None.", "Give y.")
+        weight = None if sample_weight is None else self._weight(self._table(X, fitting=True), sample_weight)
+        if weight is not None and not weight.all():  # rows of weight 0 are not there
+            rows = np.flatnonzero(weight)
+            X, y, sample_weight = (_safe_indexing(part, rows) for part in (X, y, weight))
         return super()._problem(X, y, validation_data, sample_weight)
 
     def _weight(self, X, sample_weight) -> np.ndarray | None:

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from ..heads import Cox, Head
 from .base import Net, spread
-from .layers import MLP, activation
+from .layers import MLP, activation, group_codes
 
 if TYPE_CHECKING:
     from ..train.step import Batch
 
+FLAT = 1e-3  # slope, per unit of a column, below which an answer does not depend on it
 EFFECTIVE = 0.1  # share of a row's largest slope from which a column counts
 
 
@@ -54,9 +55,8 @@ class GradientLasso(Net):
         models: int = 1,
     ):
         super().__init__(p, Cox() if head is None else head, models)
-        groups, column, size = torch.as_tensor(range(p) if group is None else group).unique(
-            return_inverse=True, return_counts=True
-        )
+        codes = group_codes(range(p) if group is None else group, p)
+        groups, column, size = codes.unique(return_inverse=True, return_counts=True)
         alone = len(groups) == p
         self.register_buffer("column", None if alone else column, persistent=False)
         self.register_buffer("size", None if alone else size, persistent=False)
@@ -83,9 +83,12 @@ class GradientLasso(Net):
         return {"gradient": (weight * norm).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)}
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
-        """Return where a column's (a factor's) slope is a tenth or more of the row's largest, bool (B, n, p)."""
+        """Return where a column's (a factor's) slope is a tenth or more of the row's largest, bool (B, n, p).
+
+        Where every slope is below a thousandth the answer is as good as constant, and no column is selected.
+        """
         size = self._sizes(self.slopes(parts))
-        large = (size >= EFFECTIVE * size.amax(-1, keepdim=True)) & (size > 0)
+        large = (size >= EFFECTIVE * size.amax(-1, keepdim=True)) & (size > FLAT)
         return large if self.column is None else large[..., self.column]
 
     def d_eff(self, x: Tensor) -> Tensor:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-
-from ..errors import InputError
 
 
 def hier_prox(theta: Tensor, weight: Tensor, lam: Tensor | float, M: float) -> tuple[Tensor, Tensor]:
@@ -47,39 +43,6 @@ def hier_prox(theta: Tensor, weight: Tensor, lam: Tensor | float, M: float) -> t
     first[..., 0] = 1
     b = t * torch.where(norm > 0, theta / norm.clamp(min=torch.finfo(theta.dtype).tiny), first)
     return b, torch.minimum(torch.maximum(weight, -M * t), M * t)
-
-
-def group_codes(group: Sequence[int] | Sequence[Sequence[int]], p: int) -> Tensor:
-    """Return each column's group (p,), numbered from 0.
-
-    Parameters
-    ----------
-    group : sequence of int (p,), or sequence of sequences of int
-        Each column's group, or each group's columns.
-    p : int
-        Columns.
-
-    Raises
-    ------
-    InputError
-        SL-422 where a column is in no group; SL-423 where one is in two or there is no such column.
-    """
-    listed = [list(columns) for columns in group if isinstance(columns, Sequence)]
-    if not listed:
-        if len(group) != p:
-            raise InputError("SL-422", f"group has {len(group)} entries for {p} columns.", "Give each column's group.")
-        return torch.as_tensor(group).unique(return_inverse=True)[1]
-    columns = torch.tensor([column for columns in listed for column in columns], dtype=torch.long)
-    if bool(((columns < 0) | (columns >= p)).any()):
-        raise InputError("SL-423", "group names a column that there is not.", f"Columns are numbered 0 to {p - 1}.")
-    times = columns.bincount(minlength=p)
-    if bool((times > 1).any()):
-        raise InputError("SL-423", f"column {int(times.argmax())} is in two groups.", "Put each column in one group.")
-    if bool((times == 0).any()):
-        found = f"column {int(times.argmin())} is in no group."
-        raise InputError("SL-422", found, "Put each column in one group, by itself if need be.")
-    code = torch.repeat_interleave(torch.tensor([len(columns) for columns in listed]))
-    return torch.empty(p, dtype=torch.long).index_put_((columns,), code).unique(return_inverse=True)[1]
 
 
 def group_layout(code: Tensor) -> tuple[Tensor, Tensor]:

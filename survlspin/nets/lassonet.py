@@ -15,8 +15,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..heads import Cox, Head
 from .base import Net, spread
-from .hier_prox import gather_groups, group_codes, group_layout, hier_prox, scatter_groups
-from .layers import MLP, Affine, activation
+from .hier_prox import gather_groups, group_layout, hier_prox, scatter_groups
+from .layers import MLP, Affine, activation, group_codes
 
 if TYPE_CHECKING:
     from ..train.step import Batch

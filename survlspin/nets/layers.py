@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import cast
 
 import torch
@@ -129,3 +130,46 @@ class MLP(nn.Module):
 def open_probability(mu: Tensor, sigma: float) -> Tensor:
     """Return the probability that a Gaussian-relaxed gate is open, Phi((mu + 1/2) / sigma)."""
     return 0.5 + 0.5 * torch.erf((mu + 0.5) * (1.0 / (sigma * math.sqrt(2.0))))
+
+
+def check_sigma(sigma: float) -> None:
+    """Refuse a standard deviation of gates' noise that is not positive and finite, under SL-403."""
+    if not 0 < sigma < math.inf:
+        raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
+
+
+def group_codes(group: Sequence[int] | Sequence[Sequence[int]], p: int) -> Tensor:
+    """Return each column's group (p,), numbered from 0.
+
+    Parameters
+    ----------
+    group : sequence of int (p,), or sequence of sequences of int
+        Each column's group, or each group's columns.
+    p : int
+        Columns.
+
+    Raises
+    ------
+    InputError
+        SL-422 where a column is in no group or a code is no whole number; SL-423 where a column is in two groups or
+        there is no such column.
+    """
+    listed = [list(columns) for columns in group if isinstance(columns, Sequence) and not isinstance(columns, str)]
+    if not listed:
+        codes = torch.as_tensor(group).tolist() if isinstance(group, torch.Tensor) else list(group)
+        if len(group) != p:
+            raise InputError("SL-422", f"group has {len(group)} entries for {p} columns.", "Give each column's group.")
+        if not all(isinstance(code, Integral) for code in codes):
+            raise InputError("SL-422", "group has codes that are not whole numbers.", "Number the groups from 0.")
+        return torch.as_tensor(codes).unique(return_inverse=True)[1]
+    columns = torch.tensor([column for columns in listed for column in columns], dtype=torch.long)
+    if bool(((columns < 0) | (columns >= p)).any()):
+        raise InputError("SL-423", "group names a column that there is not.", f"Columns are numbered 0 to {p - 1}.")
+    times = columns.bincount(minlength=p)
+    if bool((times > 1).any()):
+        raise InputError("SL-423", f"column {int(times.argmax())} is in two groups.", "Put each column in one group.")
+    if bool((times == 0).any()):
+        found = f"column {int(times.argmin())} is in no group."
+        raise InputError("SL-422", found, "Put each column in one group, by itself if need be.")
+    code = torch.repeat_interleave(torch.tensor([len(columns) for columns in listed]))
+    return torch.empty(p, dtype=torch.long).index_put_((columns,), code).unique(return_inverse=True)[1]

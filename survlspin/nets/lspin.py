@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..heads import Cox, Head
 from .affinity import Affinity, make_affinity, pair_penalties
 from .base import Net, spread
-from .layers import MLP, activation, open_probability
+from .layers import MLP, activation, check_sigma, group_codes, open_probability
 
 if TYPE_CHECKING:
     from ..train.step import Batch
@@ -77,12 +77,11 @@ class _Gated(Net):
         self.affinity = make_affinity(affinity, p)
         if self.affinity is not None:
             self.penalty_names = ("gates", "stability", "diversity")
-        if not sigma > 0:
-            raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
+        check_sigma(sigma)
         self.sigma = sigma
         seen = torch.as_tensor(list(context), dtype=torch.long)
         gated = torch.ones(p, dtype=torch.bool).index_fill(0, seen, False)
-        gate_of = torch.arange(p) if group is None else torch.as_tensor(group)
+        gate_of = group_codes(range(p) if group is None else group, p)
         gates, place = gate_of[gated].unique(return_inverse=True)
         self.n_gates = len(gates)
         if self.n_gates == 0:

@@ -244,10 +244,10 @@ class NIMO(Net):
         """Return the layers after the first on its sums `h` (B, n, q, m), as (B, n, q)."""
         models, n, q, _ = h.shape
         *layers, last = cast("list[Affine]", self.deep)
-        h = torch.tanh(h).view(models, n * q, -1)
+        h = torch.tanh(h).flatten(1, 2)
         for layer, at in zip(layers, place[1:], strict=True):
-            h = layer(h).view(models, n, q, -1)
-            h = torch.sin(self.frequency * (h + at[:, None])).view(models, n * q, -1)
+            h = layer(h).unflatten(1, (n, q))
+            h = torch.sin(self.frequency * (h + at[:, None])).flatten(1, 2)
         return last(h).view(models, n, q)
 
     def settled(self) -> NIMO:

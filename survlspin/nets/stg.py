@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..heads import Cox, Head
 from .base import Net, spread
-from .layers import MLP, activation, open_probability
+from .layers import MLP, activation, check_sigma, group_codes, open_probability
 
 if TYPE_CHECKING:
     from ..train.step import Batch
@@ -61,10 +60,9 @@ class STG(Net):
         models: int = 1,
     ):
         super().__init__(p, Cox() if head is None else head, models)
-        if not sigma > 0:
-            raise InputError("SL-403", f"sigma={sigma}.", "Give the noise a positive standard deviation.")
+        check_sigma(sigma)
         self.sigma, self.linear = sigma, not hidden
-        gates, column = torch.as_tensor(range(p) if group is None else group).unique(return_inverse=True)
+        gates, column = group_codes(range(p) if group is None else group, p).unique(return_inverse=True)
         self.n_gates = len(gates)
         self.register_buffer("column", None if torch.equal(column, torch.arange(p)) else column, persistent=False)
         self.mu = nn.Parameter(torch.zeros(models, 1, self.n_gates))

@@ -195,7 +195,11 @@ def penalty_weights(net: Net, lam: Mapping[str, float | Sequence[float]], settin
     for name, value in lam.items():
         if name not in weights:
             raise unknown_penalty(name, net.penalty_names, type(net).__name__, setting)
-        weight = torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(net.models).clone()
+        try:
+            weight = torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(net.models).clone()
+        except (RuntimeError, TypeError, ValueError) as error:
+            found = f"{setting}[{name!r}]={value!r} for {net.models} models."
+            raise InputError("SL-406", found, "Give a number, or one for each model.") from error
         if not bool((weight >= 0).all()) or not math.isfinite(float(weight.sum())):
             raise InputError("SL-406", f"{setting}[{name!r}] is negative or not a number.", "Give a number >= 0.")
         weights[name] = weight

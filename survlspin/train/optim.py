@@ -25,7 +25,8 @@ class Buffer:
 
     def gradient(self, loss: Tensor) -> Tensor:
         """Return the gradient (B, P) of `loss`, a sum over models."""
-        return torch.cat([g.flatten(1) for g in torch.autograd.grad(loss, self.parameters)], 1)
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        return torch.cat([g.flatten(1) for g in gradients], 1)
 
 
 class Optimizer(ABC):

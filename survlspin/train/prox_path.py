@@ -199,7 +199,7 @@ class _Walk:
         largest = float(self.net.entry(*descent.by_shrunk()).max())
         descent.put(at)
         if not largest > 0:
-            raise InputError("SL-424", "no column says anything of the outcome.", "A path needs one that does.")
+            raise InputError("SL-429", "no column says anything of the outcome.", "A path needs one that does.")
         return largest
 
     def scout(self, largest: float) -> float:

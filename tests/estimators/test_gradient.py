@@ -9,6 +9,7 @@ import survlspin
 from survlspin import CoxGradientLasso, GradientLassoClassifier, GradientLassoRegressor
 from survlspin.errors import InputError
 from survlspin.testing import check_estimator
+from survlspin.testing.estimators import patients
 
 COLUMNS = [f"x{j}" for j in range(8)]
 
@@ -88,3 +89,10 @@ def test_saved_and_loaded(data, tmp_path):
 def test_lambdas_that_make_no_sense_are_refused(data, code, lam):
     with pytest.raises(InputError, match=code):
         CoxGradientLasso(lam=lam, epochs=1).fit(data[0], data[1][CoxGradientLasso])
+
+
+def test_a_flat_answer_uses_no_factor():
+    X, y = patients()
+    model = CoxGradientLasso(lam=1e3, random_state=0).fit(X, y)
+    assert np.ptp(model.predict(X)) < 1e-3
+    assert not model.selected(X).any(axis=None)

@@ -146,3 +146,9 @@ def test_three_classes_are_refused():
 def test_two_targets_are_refused():
     with pytest.raises(InputError, match="SL-425 NIMO has one output; y has 2 targets"):
         NIMORegressor(lam=0.1).fit(NUMBERS[0], NUMBERS[0][:, :2])
+
+
+def test_a_lambda_that_leaves_nothing():
+    X, y = draw("S1", 60)
+    model = NIMORegressor(lam=3.0, epochs=200, patience=200, random_state=0).fit(X, y)
+    assert not model.selected(X).any(axis=None)

@@ -168,6 +168,31 @@ def test_a_relaxed_point_keeps_its_gates_and_fits_the_training_rows_better(kind)
     assert not np.array_equal(point.predict(X), relaxed.predict(X))
 
 
+def test_a_path_that_closes_no_gate_is_kept():
+    path = CoxLSPIN(epochs=1, random_state=0).path(X, Y, VALID, points=3)
+    assert path.frame["median"].tolist() == [X.shape[1]] * len(path)
+    assert len(path) >= 3
+
+
+def test_a_path_keeps_the_settings_it_was_fitted_with():
+    model = CoxLLSPIN(epochs=30, random_state=0)
+    path = model.path(X, Y, VALID, points=3)
+    model.set_params(hidden=(5,), lam={"gates": 1.0})
+    assert path.at(0).hidden == ()
+
+
+def test_weights_of_a_cox_model_are_in_y():
+    with pytest.raises(InputError, match="SL-166"):
+        CoxLLSPIN().path(X, Y, VALID, sample_weight=np.ones(len(X)))
+
+
+def test_restarts_need_rows_to_choose_by():
+    with pytest.raises(InputError, match="SL-410"):
+        CoxLLSPIN(lam=0.1, restarts=2, validation_fraction=0).fit(X, Y)
+    one, two = (CoxLLSPIN(lam=0.02, restarts=n, epochs=5, random_state=0).fit(X, Y, VALID) for n in (1, 3))
+    assert two.history_.objective[0] <= one.history_.objective[0]
+
+
 def test_other_penalties_stay_what_they_are_along_a_path():
     model = CoxLLSPIN(affinity="rbf", lam={"gates": "auto", "stability": 0.5}, epochs=2, random_state=0)
     path = model.path(X, Y, VALID, points=4)

@@ -70,6 +70,15 @@ def test_targets_that_cannot_be_learnt_are_refused(code, model, y):
         model.fit(X, y)
 
 
+@pytest.mark.parametrize(("model", "y"), [(DenseRegressor, X[:, 0]), (DenseClassifier, X[:, 0] > 0)])
+def test_rows_of_weight_0_are_not_there(model, y):
+    weight = np.repeat([1.0, 0.0], 20)
+    y = np.where(weight > 0, y, 1e12) if model is DenseRegressor else y
+    whole = model(epochs=3, random_state=0).fit(X, y, sample_weight=weight)
+    part = model(epochs=3, random_state=0).fit(X[:20], y[:20])
+    np.testing.assert_array_equal(whole.predict(X), part.predict(X))
+
+
 def test_a_class_that_only_validates_is_refused():
     with pytest.raises(InputError, match=r"SL-164 .* 1 row, first at position 2"):
         DenseClassifier().fit(X, np.arange(40) % 2, validation_data=(X[:3], [0, 1, 2]))

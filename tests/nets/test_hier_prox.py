@@ -9,7 +9,8 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from survlspin.errors import InputError
-from survlspin.nets.hier_prox import gather_groups, group_codes, group_layout, hier_prox, scatter_groups
+from survlspin.nets.hier_prox import gather_groups, group_layout, hier_prox, scatter_groups
+from survlspin.nets.layers import group_codes
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "lassonet_prox.json").read_text())
 

@@ -2,6 +2,8 @@ import pytest
 import torch
 from scipy.stats import norm
 
+from survlspin.errors import InputError
+from survlspin.nets import LLSPIN, LSPIN, STG, GradientLasso, LassoNet
 from survlspin.nets.layers import MLP, Norm, open_probability, truncated_normal_
 
 
@@ -63,3 +65,27 @@ def test_open_probability_is_that_of_a_gaussian_above_0(sigma):
     mu = torch.linspace(-1, 1, 21, dtype=torch.float64)
     expected = norm.sf(0, loc=mu + 0.5, scale=sigma)
     torch.testing.assert_close(open_probability(mu, sigma), torch.from_numpy(expected), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("make", [LSPIN, LLSPIN, STG, GradientLasso, LassoNet])
+@pytest.mark.parametrize(
+    ("code", "group"),
+    [
+        ("SL-422 .*2 entries for 3", [0, 1]),
+        ("SL-422 .*whole", [0.1, 0.2, 0.3]),
+        ("SL-422 .*whole", list("aab")),
+        ("SL-422 column 2 is in no", [[0], [1]]),
+        ("SL-423 column 1 is in two", [[0, 1], [1, 2]]),
+        ("SL-423", [[0, 1], [2, 3]]),
+    ],
+)
+def test_groups_that_are_none_are_refused(make, code, group):
+    with pytest.raises(InputError, match=code):
+        make(3, group=group)
+
+
+@pytest.mark.parametrize("make", [LSPIN, LLSPIN, STG])
+def test_noise_has_a_finite_size(make):
+    for sigma in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="SL-403"):
+            make(3, sigma=sigma)

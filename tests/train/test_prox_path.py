@@ -187,5 +187,5 @@ def test_a_grid_that_is_none_is_refused(grid):
 def test_columns_that_say_nothing_are_refused():
     head, data = problem()
     net, data = made(head), Data(torch.zeros_like(data.x), data.target)
-    with pytest.raises(InputError, match="SL-424"):
+    with pytest.raises(InputError, match="SL-429"):
         prox_path(net, head, data, [np.arange(N)], penalty_weights(net, {}))
