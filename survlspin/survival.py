@@ -96,6 +96,15 @@ class CoxModel(SurvivalEstimator):
         curves = self.baseline_.survival(risk, self.unique_times_, stratum)
         return curves if return_array else step_functions(self.unique_times_, curves, 1.0)
 
+    def predict_cumulative_hazard_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
+        """Return cumulative hazards: step functions (n,), or an array (n, K) of values at `unique_times_`.
+
+        A model fitted with strata needs each row's: `stratum` (n,).
+        """
+        risk = self.predict(X)
+        hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
+        return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:

@@ -16,7 +16,7 @@ from ..errors import InputError, InputWarning
 from ..heads import Cox
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
-from ..survival import CoxModel, step_functions
+from ..survival import CoxModel
 from .coxph_newton import Likelihood, Penalty, Point, Solution, independent, maximise
 from .coxph_results import Coefficients, covariance, quadratic_form, robust_score, sandwich, table_of_tests
 
@@ -167,15 +167,6 @@ class CoxPH(CoxModel):
         """Return the log-risk of each row (n,); 0 is the reference patient's."""
         check_is_fitted(self, "coef_")
         return self._columns(X) @ np.nan_to_num(self.coef_.to_numpy())
-
-    def predict_cumulative_hazard_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
-        """Return cumulative hazards: step functions (n,), or an array (n, K) of values at `unique_times_`.
-
-        A model fitted with strata needs each row's: `stratum` (n,).
-        """
-        risk = self.predict(X)
-        hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
-        return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
 
     def summary(self) -> pd.DataFrame:
         """Return one row for each coefficient, with the columns of lifelines' ``summary``."""

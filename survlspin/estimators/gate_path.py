@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..nets import Net
-from .path import Path, PathEstimator, describe, used_factors
+from .path import Path, PathEstimator, describe, extended
 from .problem import Problem
 
 POINTS = 20
@@ -17,7 +17,6 @@ LARGEST = 2.0  # first guess of the largest lambda, in units of the loss that th
 SPAN = 100.0  # largest lambda over smallest
 SPARSE = 1 / 3  # share of the grid, at its sparse end, that is fitted from the start
 WARM_STEPS, COLD_STEPS = 400, 800  # at most, for clones of the dense fit and for fits from the start
-EXTENSIONS = 5  # doublings of the largest lambda until no gate is open
 
 
 def fit_gate_path(
@@ -37,6 +36,10 @@ def fit_gate_path(
         weights = {"gates": lam, **{name: [value] * len(lam) for name, value in besides.items()}}
         return problem.limited(steps).fit(net, weights, label).objective
 
+    def from_start(lam: np.ndarray) -> tuple[Net, np.ndarray]:
+        net = problem.initialize(make, len(lam))
+        return net, fit(net, lam, "sparse end", COLD_STEPS)
+
     dense = problem.initialize(make)
     problem.fit(dense, {"gates": [0.0]}, "dense fit")
     lam = lambda_grid(problem, dense, points)
@@ -47,20 +50,12 @@ def fit_gate_path(
     objective = fit(net, lam, "path", WARM_STEPS)
     sparse = round(SPARSE * points)
     first = len(objective) - sparse * members
-    cold = problem.initialize(make, sparse)
-    again = fit(cold, lam[-sparse:], "sparse end", COLD_STEPS)
+    cold, again = from_start(lam[-sparse:])
     better = np.flatnonzero(again < objective[first:])
     index = np.arange(len(objective))
     index[first + better] = len(objective) + better
     net = net.put([net, cold]).rows(index)
-    for _ in range(EXTENSIONS):
-        if not used_factors(problem, net.rows(range(net.models - members, net.models)))[:, gated].any():
-            break
-        lam = np.append(lam, 2 * lam[-1])
-        cold = problem.initialize(make)
-        fit(cold, lam[-1:], "sparse end", COLD_STEPS)
-        net.put([net, cold])
-    used = [used_factors(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
+    net, lam, used = extended(problem, net, lam, lambda more: from_start(more)[0], gated)
     keep = between([u[:, gated] for u in used])
     net = net.rows([i * members + m for i in keep for m in range(members)])
     return describe(estimator, problem, net, lam[keep], [used[i] for i in keep])

@@ -19,7 +19,7 @@ from ..heads import Head
 from ..nets import Net
 from ..train import History, Settings
 from .net import ATTRIBUTES, PARAMETERS, is_number
-from .path import LAM_PARAMETER, Path, PathEstimator, describe, used_factors
+from .path import LAM_PARAMETER, Path, PathEstimator, describe, extended
 from .problem import Problem
 from .tasks import (
     CLASSIFIER_ATTRIBUTES,
@@ -37,7 +37,6 @@ GROUP = 3.0  # weight of the penalty "group" per unit of "lasso", where lam does
 FULL = 2_000  # training rows up to which batch_size "auto" is all
 REMEMBERED = 5_000  # rows whose normal equations the coefficients are solved from
 STEPS = 1_500  # of the models of a path, at most
-EXTENSIONS = 4  # doublings of the largest lambda until no factor is used
 
 NIMO_PARAMETERS = f"""{LAM_PARAMETER} The
         penalty ``lasso`` is the sum of ``|beta|^(2 delta / (1 + delta))``; ``group``, the sum of the
@@ -145,20 +144,14 @@ class _NIMO(PathEstimator, ABC):
         problem.validation()
         make, members, besides = self._maker(problem), len(problem.seeds), self._lam_besides()
 
-        def fit(lam: np.ndarray, label: str) -> Net:
+        def cold(lam: np.ndarray) -> Net:
             net = problem.initialize(make, len(lam))
             weights = [_tied({"lasso": value, **besides}) for value in lam]
-            problem.limited(STEPS).fit(net, {name: [w[name] for w in weights] for name in weights[0]}, label)
+            problem.limited(STEPS).fit(net, {name: [w[name] for w in weights] for name in weights[0]}, "path")
             return net
 
         lam = np.geomspace(1 / SPAN, 1, points or POINTS) * self._largest(problem)
-        net = fit(lam, "path")
-        for _ in range(EXTENSIONS):
-            if not used_factors(problem, net.rows(range(net.models - members, net.models))).any():
-                break
-            lam = np.append(lam, 2 * lam[-1])
-            net.put([net, fit(lam[-1:], "sparse end")])
-        used = [used_factors(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
+        net, lam, used = extended(problem, cold(lam), lam, cold)
         last = next((i for i, u in enumerate(used) if not u.any()), len(used) - 1) + 1
         return describe(self, problem, net.rows(range(last * members)), lam[:last], used[:last])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,7 @@ from .selecting import Selecting, by_factor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+EXTENSIONS = 5  # doublings of the largest lambda until no factor is used
 GIVEN_AWAY = 0.05  # of the validation loss that the best point saves, at most, for sparser sets
 
 LAM_PARAMETER = """
@@ -192,6 +194,39 @@ def describe(estimator: PathEstimator, problem: Problem, net: Net, lam: np.ndarr
         **columns,
     })  # fmt: skip
     return Path(frame, int(np.flatnonzero(good)[-1]), clone(estimator), problem, net)
+
+
+def extended(
+    problem: Problem,
+    net: Net,
+    lam: np.ndarray,
+    cold: Callable[[np.ndarray], Net],
+    of: Sequence[int] | slice = slice(None),
+) -> tuple[Net, np.ndarray, list[np.ndarray]]:
+    """Double the largest lambda until its model uses no factor, up to `EXTENSIONS` times.
+
+    Parameters
+    ----------
+    net : Net
+        The models of the points at `lam`.
+    cold : callable
+        Takes lambdas; returns models fitted there from the start.
+    of : index
+        The factors that can be left out.
+
+    Returns
+    -------
+    net, lam, used
+        With the new points; `used_factors` of each.
+    """
+    members, end = len(problem.seeds), len(lam)
+    used = [used_factors(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
+    while used[-1][:, of].any() and len(lam) < end + EXTENSIONS:
+        lam = np.append(lam, 2 * lam[-1])
+        more = cold(lam[-1:])
+        net = net.put([net, more])
+        used.append(used_factors(problem, more))
+    return net, lam, used
 
 
 def used_factors(problem: Problem, net: Net) -> np.ndarray:

@@ -12,9 +12,9 @@ from .. import nets
 from ..design import Design
 from ..heads import Head
 from ..nets import Net
-from .gate_path import COLD_STEPS, EXTENSIONS, POINTS, between, lambda_grid
+from .gate_path import COLD_STEPS, POINTS, between, lambda_grid
 from .net import ATTRIBUTES, PARAMETERS, is_number
-from .path import LAM_PARAMETER, Path, PathEstimator, describe, used_factors
+from .path import LAM_PARAMETER, Path, PathEstimator, describe, extended
 from .problem import Problem
 from .tasks import (
     CLASSIFIER_ATTRIBUTES,
@@ -59,16 +59,13 @@ class _STG(PathEstimator, ABC):
         dense = problem.initialize(make)
         problem.fit(dense, {"gates": [0.0]}, "dense fit")
         lam = lambda_grid(problem, dense, points or POINTS)
-        net, limited = problem.initialize(make, len(lam)), problem.limited(COLD_STEPS)
-        limited.fit(net, {"gates": lam}, "path")
-        used = [used_factors(problem, net.rows(range(i, i + members))) for i in range(0, net.models, members)]
-        for _ in range(EXTENSIONS):
-            if not used[-1].any():
-                break
-            lam, more = np.append(lam, 2 * lam[-1]), problem.initialize(make)
-            limited.fit(more, {"gates": lam[-1:]}, "sparse end")
-            net.put([net, more])
-            used.append(used_factors(problem, more))
+
+        def cold(lam: np.ndarray) -> Net:
+            net = problem.initialize(make, len(lam))
+            problem.limited(COLD_STEPS).fit(net, {"gates": lam}, "path")
+            return net
+
+        net, lam, used = extended(problem, cold(lam), lam, cold)
         keep = between(used)
         net = net.rows([i * members + m for i in keep for m in range(members)])
         return describe(self, problem, net, lam[keep], [used[i] for i in keep])

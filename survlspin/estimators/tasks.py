@@ -27,7 +27,7 @@ from ..errors import InputError
 from ..heads import Bernoulli, Cox, Gaussian, Head, Multinomial
 from ..outcome import Outcome, check_enough_events
 from ..response import Response
-from ..survival import CoxModel, outcome_of, step_functions
+from ..survival import CoxModel, outcome_of
 from .net import NetEstimator
 from .problem import Problem
 
@@ -89,15 +89,6 @@ class CoxTask(NetEstimator, CoxModel, ABC):
     def predict(self, X) -> np.ndarray:
         """Return each row's log-risk (n,), relative to the mean of the training rows; higher means earlier events."""
         return self._outputs(X)[:, 0]
-
-    def predict_cumulative_hazard_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
-        """Return cumulative hazards: step functions (n,), or an array (n, K) of values at `unique_times_`.
-
-        A model fitted with strata needs each row's: `stratum` (n,).
-        """
-        risk = self.predict(X)
-        hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
-        return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
 
     def _learn(self, X, y, sample_weight=None) -> tuple[Outcome, Cox, dict]:
         if sample_weight is not None:

@@ -12,6 +12,7 @@ from survlspin.errors import InputError
 from survlspin.heads import Cox
 from survlspin.testing.estimators import patients
 
+PATH = importlib.import_module("survlspin.estimators.path")
 MODULE = importlib.import_module("survlspin.estimators.gate_path")
 X, Y = patients()
 VALID = patients(80, seed=1)
@@ -38,7 +39,7 @@ def fitted(request):
 def test_a_row_for_every_point_densest_first(fitted):
     path, _ = fitted
     assert list(path.frame) == COLUMNS
-    assert 3 <= len(path) == len(path.frame) <= 8 + MODULE.EXTENSIONS
+    assert 3 <= len(path) == len(path.frame) <= 8 + PATH.EXTENSIONS
     assert path.frame["lam"].is_monotonic_increasing
     assert path.frame["union"].iloc[0] > path.frame["union"].iloc[-1]
     assert path.frame.notna().all(axis=None)
@@ -120,8 +121,8 @@ def test_a_point_that_opens_every_gate_beyond_one_that_opens_none_is_left_out(mo
         share = next(shares)
         return np.arange(100)[:, None].repeat(4, 1) < 100 * share
 
-    monkeypatch.setattr(MODULE, "EXTENSIONS", 0)
-    monkeypatch.setattr(MODULE, "used_factors", opened)
+    monkeypatch.setattr(PATH, "EXTENSIONS", 0)
+    monkeypatch.setattr(PATH, "used_factors", opened)
     path = CoxLLSPIN(epochs=1, random_state=0).path(X, Y, points=5)
     assert path.frame["mean"].tolist() == [4, 2, 0]
 
