@@ -16,6 +16,7 @@ from ..train import Data
 from ..train.descent import Descent
 from ..train.fit import penalty_weights, seeded
 from ..train.threads import fitting_threads
+from .net import is_whole
 
 CHECKED = 0.1  # share of the known entries that judge
 HIDDEN = 0.2  # share of the known entries that a round hides from the net
@@ -63,7 +64,7 @@ def complete(
     Parameters
     ----------
     X : DataFrame or array (n, p)
-        Numbers; nan where one is missing.
+        Numbers; nan (or infinite) where one is missing.
     lam : float
         Weight of the columns' norms: the larger, the fewer columns are read. Columns are standardised, and the loss is
         half the squared error of a row, summed over columns.
@@ -82,7 +83,8 @@ def complete(
     Raises
     ------
     InputError
-        SL-424 where a column has fewer than two different known values, or nothing is missing.
+        SL-408 for `rounds` that cannot be used; SL-424 where a column has fewer than two different known values, or
+        nothing is missing.
 
     Notes
     -----
@@ -99,6 +101,8 @@ def complete(
     >>> complete(X, rounds=5).error < 1
     True
     """
+    if not is_whole(rounds):
+        raise InputError("SL-408", f"rounds={rounds!r}.", "Give a whole number from 1.")
     table = np.array(X, dtype=float)
     known = np.isfinite(table)
     _check(table, known)

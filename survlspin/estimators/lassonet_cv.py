@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing
 
 from ..errors import InputError
+from ..survival import CoxModel, outcome_of
 from .path import PathEstimator
 
 POINTS = 100
@@ -84,6 +85,8 @@ def cross_validate_path(estimator: PathEstimator, X, y, cv=5, points: int | None
     The rows left out judge a path, and serve the early stopping of its steps. Folds have grids of their own: values
     between their lambdas are interpolated on the logarithm of lambda, and beyond its ends a path stays what it was.
     """
+    if isinstance(estimator, CoxModel):
+        y = outcome_of(X, y).to_y()
     codes = np.asarray(estimator._strata(estimator._learn(X, y)[0]))
     seed = estimator.random_state if isinstance(estimator.random_state, int) else 0
     splitter = StratifiedKFold(cv, shuffle=True, random_state=seed) if isinstance(cv, int) else check_cv(cv)

@@ -52,6 +52,12 @@ def test_tables_that_cannot_be_completed_are_refused(case):
         complete(whole if case == "whole" else given)
 
 
+@pytest.mark.parametrize("rounds", [0, -3, 2.5])
+def test_rounds_that_cannot_be_used_are_refused(rounds):
+    with pytest.raises(InputError, match="SL-408"):
+        complete(table(n=30)[0], rounds=rounds)
+
+
 def test_the_selector_keeps_columns_that_tell_the_others():
     rng = np.random.default_rng(0)
     X = np.c_[rng.normal(size=(150, 2))[:, [0, 1, 0, 1]] + 0.2 * rng.normal(size=(150, 4)), np.ones(150)]

@@ -135,6 +135,8 @@ def test_cross_validation_chooses_a_lambda_within_one_standard_error(rows):
     estimator = CoxLassoNet(M=0, epochs=2, random_state=0)
     found = cross_validate_path(estimator, X, y, cv=3, points=6)
     frame = found.frame
+    other_form = {"time": y["time"], "event": y["event"]}
+    pd.testing.assert_frame_equal(cross_validate_path(estimator, X, other_form, cv=3, points=6).frame, frame)
     assert len(frame) == 100
     assert frame["nll"].iloc[found.best] == frame["nll"].min()
     assert found.chosen >= found.best
