@@ -154,7 +154,7 @@ class CoxLassoNet(_LassoNet, CoxTask):
     >>> from survlspin.synthetic import registry
     >>> X, y, truth = registry(500, random_state=0)
     >>> model = CoxLassoNet(lam=1.0, epochs=5, random_state=0).fit(X, y)
-    >>> model.selected(X).nunique().max()
+    >>> int(model.selected(X).nunique().max())
     1
     """
 
