@@ -87,13 +87,16 @@ class GradientLasso(Net):
 
         Where every slope is below a thousandth the answer is as good as constant, and no column is selected.
         """
+        return self._effective(parts, FLAT)
+
+    def _effective(self, parts: dict[str, Tensor], least: float) -> Tensor:
         size = self._sizes(self.slopes(parts))
-        large = (size >= EFFECTIVE * size.amax(-1, keepdim=True)) & (size > FLAT)
+        large = (size >= EFFECTIVE * size.amax(-1, keepdim=True)) & (size > least)
         return large if self.column is None else large[..., self.column]
 
     def d_eff(self, x: Tensor) -> Tensor:
-        """Return the effective dimension (B,): the mean over rows of the number of columns selected."""
-        return self.selected(self(x)[1]).sum(-1).double().mean(1)
+        """Return the effective dimension (B,): the mean number of slopes of a tenth or more of the row's largest."""
+        return self._effective(self(x)[1], 0.0).sum(-1).double().mean(1)
 
     @property
     def lasso(self) -> bool:
