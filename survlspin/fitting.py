@@ -32,7 +32,6 @@ from survlspin.tables import write_csv
 __all__ = ["described", "execute", "model_of", "task_of"]
 
 MEMBERS = dict.fromkeys(("CoxLLSPIN", "CoxLSPIN", "DeepSurv"), 10)  # of ensembles, as in `survlspin run`
-VALIDATION = 0.2  # share of whole patients that validate where patients have several rows
 TASKS = ("survival", "classes", "numbers")
 MEASURES = dict(zip(TASKS, ("C", "accuracy", "R2"), strict=True))
 TABLES = ("coefficients.csv", "selection.csv", "factors.csv", "sets.csv", "path.csv")

@@ -43,8 +43,8 @@ PAPER = """
     Ross, Lage, Doshi-Velez: The Neural LASSO: Local Linear Sparsity for Interpretable Explanations, NIPS Workshop on
     Transparent and Interpretable Machine Learning 2017."""
 
-SELECTED = """A factor counts as used by a patient where its slope is a tenth or more of the patient's largest. The
-    prediction depends a little on the others, too."""
+SELECTED = """A factor counts as used by a patient where its slope is a tenth or more of the patient's largest and above
+    a thousandth. The prediction depends a little on the others, too."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

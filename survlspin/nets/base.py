@@ -154,3 +154,9 @@ def spread(rows: Tensor, models: int) -> Tensor:
     """Return ``(T, ...)`` repeated to ``(B, ...)``, each set of rows serving B / T models in a row."""
     shared, rest = len(rows), rows.shape[1:]
     return rows.unsqueeze(1).expand(shared, models // shared, *rest).reshape(models, *rest)
+
+
+def row_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of `values` (B, n) over rows of weight (T, n), (B,); 0 where no row has any."""
+    weight = spread(weight, len(values)).to(values.dtype)
+    return (weight * values).sum(1) / weight.sum(1).clamp(min=torch.finfo(values.dtype).tiny)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..heads import Cox, Head
-from .base import Net, spread
+from .base import Net, row_mean, spread
 from .layers import MLP, activation, group_codes
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ class GradientLasso(Net):
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the (weighted) mean over rows of the gradient's L1 norm."""
         size = self._sizes(self.slopes(parts, torch.is_grad_enabled()))
-        weight = spread(batch.target.weight, self.models).to(size.dtype)
         norm = (size if self.size is None else size * self.size.to(size.dtype).sqrt()).sum(-1)  # (B, n)
-        return {"gradient": (weight * norm).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)}
+        return {"gradient": row_mean(norm, batch.target.weight)}
 
     def selected(self, parts: dict[str, Tensor]) -> Tensor:
         """Return where a column's (a factor's) slope is a tenth or more of the row's largest, bool (B, n, p).

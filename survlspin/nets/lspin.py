@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..heads import Cox, Head
 from .affinity import Affinity, make_affinity, pair_penalties
-from .base import Net, spread
+from .base import Net, row_mean, spread
 from .layers import MLP, activation, check_sigma, group_codes, open_probability
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ class _Gated(Net):
 
         "gates" is the expected number of open gates, as the (weighted) mean over rows (paper, Eq. 4).
         """
-        weight = spread(batch.target.weight, self.models).to(parts["mu"].dtype)
-        open_ = open_probability(parts["mu"], self.sigma).sum(-1)  # (B, n)
-        mean = (weight * open_).sum(1) / weight.sum(1).clamp(min=torch.finfo(weight.dtype).tiny)
+        mean = row_mean(open_probability(parts["mu"], self.sigma).sum(-1), batch.target.weight)
         values = {"gates": (mean - self.spared).clamp(min=0)}
         if self.affinity is not None:
             label = self.head.label(batch.target)
