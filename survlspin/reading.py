@@ -1,4 +1,4 @@
-"""A user's table from CSV or Parquet: what is a number stays one, ids stay text, and what looks wrong is refused."""
+"""A user's table from CSV, Parquet or Feather: numbers stay numbers, ids stay text, and what looks wrong is refused."""
 
 import csv
 import gzip
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.feather
 import pyarrow.parquet
 
 from survlspin._messages import listed
@@ -19,7 +20,8 @@ from survlspin.errors import InputError
 __all__ = ["read_table"]
 
 PARQUET = (".parquet", ".pq")
-OTHERS = (".xlsx", ".xls", ".ods", ".sas7bdat", ".xpt", ".dta", ".sav", ".rds", ".rdata", ".json", ".zip", ".feather")
+FEATHER = (".feather", ".ftr")
+OTHERS = (".xlsx", ".xls", ".ods", ".sas7bdat", ".xpt", ".dta", ".sav", ".rds", ".rdata", ".json", ".zip")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 LEADING_ZERO = r"^[+-]?0[0-9]"
 FLAG = r"(?i)^(true|false)$"
@@ -36,7 +38,7 @@ def read_table(
     text: Iterable[str] = (),
     numbers: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """Read a CSV (also ``.gz``) or Parquet file.
+    """Read a CSV (also ``.gz``), Parquet or Feather file.
 
     In a CSV a column holds numbers when every cell that is not empty is one, flags when every cell is true or false,
     and text otherwise. Only empty cells are missing: ``NA`` and ``None`` are text.
@@ -67,8 +69,8 @@ def read_table(
     if path.suffix.lower() in OTHERS:
         raise InputError("SL-502", f"{path.name} is a {path.suffix} file.", "Save it as CSV (UTF-8) or Parquet.")
     raw = _bytes(path)
-    if path.suffix.lower() in PARQUET:
-        table = _parquet(path, raw)
+    if path.suffix.lower() in PARQUET + FEATHER:
+        table = _columnar(path, raw)
     else:
         cells = _cells(path, _decoded(path, raw, encoding), sep)
         table = _typed(cells, decimal, text, numbers).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
@@ -89,11 +91,12 @@ def _bytes(path: Path) -> bytes:
         raise InputError("SL-501", f"{path} cannot be opened: {error.strerror}.", "Check the path.") from error
 
 
-def _parquet(path: Path, raw: bytes) -> pd.DataFrame:
+def _columnar(path: Path, raw: bytes) -> pd.DataFrame:
+    form, read = ("Parquet", pa.parquet) if path.suffix.lower() in PARQUET else ("Feather", pa.feather)
     try:
-        table = pa.parquet.read_table(pa.BufferReader(raw)).to_pandas()
-    except pa.ArrowException as error:
-        raise InputError("SL-502", f"{path.name} is no whole Parquet file.", "Write it again.") from error
+        table = read.read_table(pa.BufferReader(raw)).to_pandas()
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise InputError("SL-502", f"{path.name} is no whole {form} file.", "Write it again.") from error
     return table.reset_index(drop=all(name is None for name in table.index.names))
 
 

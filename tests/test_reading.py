@@ -76,6 +76,19 @@ def test_parquet_keeps_types_and_a_named_index(tmp_path):
     assert found["age"].tolist() == [61, 48]
 
 
+def test_feather_reads_as_parquet_does(tmp_path):
+    frame = pd.DataFrame({"x0": np.array([5.5, 61.25], dtype=np.float32), "id": ["007", "010"], "event": [1, 0]})
+    frame.to_feather(tmp_path / "patients.feather")
+    frame.to_parquet(tmp_path / "patients.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "patients.feather"), read_table(tmp_path / "patients.parquet"))
+    assert read_table(tmp_path / "patients.feather")["id"].tolist() == ["007", "010"]
+    whole = (tmp_path / "patients.feather").read_bytes()
+    for place in (9, len(whole) // 3, len(whole) // 2, len(whole) - 9):
+        (tmp_path / "cut.feather").write_bytes(whole[:place])
+        with pytest.raises(InputError, match="SL-502"):
+            read_table(tmp_path / "cut.feather")
+
+
 def test_leading_zeros_are_codes_or_numbers_by_choice(table):
     content = b"county\n001\n027\n"
     assert code(table, content) == "SL-509"
@@ -110,6 +123,7 @@ def test_the_missing_file_and_the_folder_are_refused(tmp_path):
         (PACKED[:-9], "a.csv.gz", "SL-502"),
         (b"no gzip", "a.csv.gz", "SL-502"),
         (b"no parquet", "a.parquet", "SL-502"),
+        (b"no feather", "a.feather", "SL-502"),
         (b"", "a.csv", "SL-504"),
         (b"age,age\n1,2\n", "a.csv", "SL-504"),
         (b"a,b\n", "a.csv", "SL-506"),
