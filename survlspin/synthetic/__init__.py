@@ -1,5 +1,6 @@
 """Invented patients whose true log-hazard is known: registry-like data for tests, examples and timings."""
 
 from survlspin.synthetic.registry import Truth, registry
+from survlspin.synthetic.seer_patients import seer_patients
 
-__all__ = ["Truth", "registry"]
+__all__ = ["Truth", "registry", "seer_patients"]
