@@ -43,9 +43,9 @@ def _groups(flow: Flow, least: int, hide_start: set[str], hide_end: set[str]) ->
 
     def bad(group: list[Step]) -> set[str]:
         first, last = group[0] is flow.steps[0], group[-1] is flow.steps[-1]
-        excluded = _small(group[0].before - group[-1].after, least)
         hidden = (hide_start if first else set()) | (hide_end if last else set())
-        return (excluded | (set() if last else _small(group[-1].after, least))) - hidden
+        excluded = _small(group[0].before - group[-1].after, least) - hidden
+        return excluded if last else excluded | _small(group[-1].after, least)
 
     groups: list[list[Step]] = []
     group: list[Step] = []
