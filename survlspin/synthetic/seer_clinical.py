@@ -19,7 +19,7 @@ CASES = (
     (91_557, 51_137, 15_918, 8_598),
     (64_468, 43_028, 14_645, 9_113),
 )
-SIZES = ((11.5, 0.52), (24.0, 0.50), (38.0, 0.75), (45.0, 0.80))  # by stage: median in mm, standard deviation of the log
+SIZES = ((11.5, 0.52), (24.0, 0.50), (38.0, 0.75), (45.0, 0.80))  # by stage: median in mm, SD of the log
 EXAMINED = ((1, 1.2, 0.20), (1, 1.6, 0.14), (4, 3.0, 0.20), (1, 1.6, 0.14))  # by stage: least, negative binomial n, p
 GRADES = ((0.30, 0.45, 0.24, 0.01), (0.13, 0.42, 0.43, 0.02), (0.07, 0.36, 0.54, 0.03), (0.07, 0.36, 0.54, 0.03))
 ER_POSITIVE = (0.97, 0.91, 0.66, 0.55)  # by grade; .002 more per year above 60
@@ -160,8 +160,8 @@ def _receptors(rng: np.random.Generator, grade: np.ndarray, age: np.ndarray) -> 
     oestrogen = rng.random(len(grade)) < np.array(ER_POSITIVE)[grade - 1] + 0.002 * np.maximum(age - 60, 0)
     progesterone = rng.random(len(grade)) < np.where(oestrogen, 0.86, 0.08)
     her2 = rng.random(len(grade)) < np.where(oestrogen, 0.11, 0.30)
-    drawn = {"er": oestrogen, "pr": progesterone, "her2": her2}
-    return {name: pd.Categorical.from_codes(has.astype(np.int8), ["negative", "positive"]) for name, has in drawn.items()}
+    drawn, names = {"er": oestrogen, "pr": progesterone, "her2": her2}, ["negative", "positive"]
+    return {field: pd.Categorical.from_codes(has.astype(np.int8), names) for field, has in drawn.items()}
 
 
 def _widowed(rng: np.random.Generator, marital: pd.Series, age: np.ndarray) -> pd.Categorical:

@@ -24,11 +24,11 @@ def seer_patients(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw n women with breast cancer of stage I-III as a registry would know them if no value were missing.
 
-    "hetero": four subgroups that one can observe have different risk factors. Women of 75 and more: age, size, node ratio,
-    not married. Younger women with positive nodes: node ratio, size, grade. Of the others, those with negative oestrogen
-    receptor: size; the rest: age, size. "homog": one log-hazard, linear in six variables, for all. "null": no variable
-    has an effect. "nonlinear": as hetero, but age is U-shaped in the last subgroup and size acts through grade, too, in
-    the second.
+    "hetero": four subgroups that one can observe have different risk factors. Women of 75 and more: age, size, node
+    ratio, not married. Younger women with positive nodes: node ratio, size, grade. Of the others, those with negative
+    oestrogen receptor: size; the rest: age, size. "homog": one log-hazard, linear in six variables, for all. "null": no
+    variable has an effect. "nonlinear": as hetero, but age is U-shaped in the last subgroup and size acts through
+    grade, too, in the second.
 
     Days of diagnosis are uniform over the years; follow-up ends with the last of them, .4 % a year are lost before.
 
@@ -44,9 +44,9 @@ def seer_patients(
     Returns
     -------
     frame : DataFrame (n, ...)
-        ``age`` (years), ``year``, ``size_mm``, ``nodes_examined``, ``nodes_positive``, ``nodes_ratio``, ``grade`` (1-4),
-        ``t`` (1-4; 5 is inflammatory), ``n`` (0-3), the categories ``stage er pr her2 race hispanic laterality site
-        histology marital``, and the outcome: ``time`` (whole months), ``event`` (bool), ``cause`` ("", "breast",
+        ``age`` (years), ``year``, ``size_mm``, ``nodes_examined``, ``nodes_positive``, ``nodes_ratio``, ``grade``
+        (1-4), ``t`` (1-4; 5 is inflammatory), ``n`` (0-3), the categories ``stage er pr her2 race laterality site
+        histology marital``, ``hispanic`` (bool), and the outcome: ``time`` (whole months), ``event`` (bool), ``cause`` ("", "breast",
         "other").
     truth : DataFrame (n, ...)
         ``subgroup`` (category), ``log_hazard`` (log of the yearly rate) and, for each true risk factor, a bool column
@@ -75,7 +75,8 @@ def seer_patients(
 def check_drawing(n: int, mode: str, years: tuple[int, int]) -> None:
     """Refuse an unknown mode, no patients, and years that are not in order."""
     if mode not in MODES:
-        raise InputError("SL-453", f"mode is {mode!r}{nearest(str(mode), MODES)}.", f"Choose one of {', '.join(MODES)}.")
+        found = f"mode is {mode!r}{nearest(str(mode), MODES)}."
+        raise InputError("SL-453", found, f"Choose one of {', '.join(MODES)}.")
     if n < 1 or len(years) != 2 or not 1988 <= years[0] <= years[1] <= 2023:
         found = f"n={n}, years={tuple(years)}."
         raise InputError("SL-454", found, "n is at least 1; years are the first and the last, from 1988 to 2023.")
