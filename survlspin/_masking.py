@@ -22,7 +22,7 @@ def mask(flow: Flow, least: int) -> Flow:
     if len(steps) == 1:  # nothing is left to pool with: what is excluded goes, and with it the number read
         hide_start |= _small(steps[0].excluded, least) - hide_end
     start, end = flow.start.without(hide_start), flow.end.without(hide_end)
-    shown = [replace(step, fails=_fails(step, flow.start, least, hide_start)) for step in steps]
+    shown = [replace(step, fails=_fails(step, flow.start, least)) for step in steps]
     shown[0] = replace(shown[0], before=start, excluded=shown[0].excluded.without(hide_start))
     shown[-1] = replace(shown[-1], after=end, excluded=shown[-1].excluded.without(hide_end))
     return replace(flow, steps=tuple(shown), start=start, end=end, min_cell=least)
@@ -70,10 +70,10 @@ def _pool(group: list[Step]) -> Step:
     return Step(ids, texts, before, before - after, after, Count(None, None, None))
 
 
-def _fails(step: Step, start: Count, least: int, hide_start: set[str]) -> Count:
+def _fails(step: Step, start: Count, least: int) -> Count:
     """Return how many fail the rule at all, as far as neither this nor a difference to another number is small."""
     if step.fails.rows is None:
         return step.fails
     passes = start - step.fails
     between = (step.fails, passes, step.fails - step.excluded, passes - step.after)
-    return step.fails.without(set().union(hide_start, *(_small(count, least) for count in between)))
+    return step.fails.without(set().union(*(_small(count, least) for count in between)))

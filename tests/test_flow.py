@@ -190,8 +190,7 @@ def published(flow: Flow, masked: Flow, fails: np.ndarray) -> tuple[np.ndarray, 
             (step.after, left(last + 1)),
         ):
             add(count, where)
-        if first == last:
-            add(step.fails, fails[:, first])
+        add(step.fails, fails[:, first])
     return np.array(sums, float).reshape(-1, 2 * len(fails)), np.array(values, float)
 
 
