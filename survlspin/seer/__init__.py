@@ -1,5 +1,6 @@
 """Reading the files that SEER*Stat writes and NCI ships."""
 
-from .reader import Export, Source, open_export, read_export
+from .export import Export
+from .reader import Source, open_export, read_export
 
 __all__ = ["Export", "Source", "open_export", "read_export"]

@@ -1,4 +1,4 @@
-"""Blocks of checked lines into codes of distinct cells: pandas, polars, and bytes of fixed width."""
+"""What parses a block of checked, delimited lines: pandas or polars."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pandas as pd
 
 from ..errors import InputError
 
-__all__ = ["ENGINES", "engine_named"]
+__all__ = ["ENGINES", "Engine", "engine_named"]
 
-Factors = Iterator[tuple[np.ndarray, Sequence[str]]]
-Engine = Callable[[bytes, str, int, list[int]], Factors]
+Engine = Callable[[bytes, str, int, list[int]], Iterator[tuple[np.ndarray, Sequence[str]]]]
 
 
 def engine_named(name: str) -> Engine:
@@ -34,9 +33,8 @@ def engine_named(name: str) -> Engine:
     return ENGINES[name]
 
 
-def _pandas(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Factors:
-    """Yield, of each wanted column, the codes and the distinct cells."""
-    quoted = b'"' in data
+def _pandas(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+    """Yield, of each wanted column, codes (n,) and the distinct cells."""
     frame = pd.read_csv(
         io.BytesIO(_single(data)),
         sep=delimiter,
@@ -46,7 +44,7 @@ def _pandas(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Facto
         usecols=wanted,
         dtype=str,
         na_filter=False,
-        quoting=0 if quoted else 3,
+        quoting=0 if b'"' in data else 3,
         skip_blank_lines=False,
         low_memory=False,
         engine="c",
@@ -55,22 +53,20 @@ def _pandas(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Facto
         yield pd.factorize(frame.pop(name).to_numpy())
 
 
-def _polars(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Factors:
-    """Yield, of each wanted column, the codes and the distinct cells."""
+def _polars(data: bytes, delimiter: str, width: int, wanted: list[int]) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+    """Yield, of each wanted column, codes (n,) and the distinct cells."""
     import polars as pl
 
     frame = pl.read_csv(
         _single(data).replace(b"\r", b""),
         separator=delimiter,
         has_header=False,
-        new_columns=None,
         columns=wanted,
         infer_schema=False,
-        missing_utf8_is_empty_string=True,
         quote_char='"' if b'"' in data else None,
     )
     for column in frame.iter_columns():
-        cells = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        cells = column.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
         yield cells.indices.to_numpy(), cells.dictionary.to_pylist()
 
 

@@ -67,7 +67,7 @@ class Lines:
     def text(self, line: int) -> bytes:
         return self.data[self.start[line] : self.end[line]]
 
-    def high(self) -> np.ndarray:
+    def beyond(self) -> np.ndarray:
         """Return the lines, of those that are fine, with bytes beyond ASCII: array of int."""
         if self.data.isascii():
             return np.empty(0, dtype=np.int64)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from .._messages import listed
 from ..errors import InputError
 
-__all__ = ["DELIMITERS", "Head", "Hashed", "delimiter_of", "looks_named", "opened", "read_head", "same_name", "split"]
+__all__ = ["DELIMITERS", "Hashed", "Head", "delimiter_of", "looks_named", "opened", "read_head", "same_name", "split"]
 
 DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";"}
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"

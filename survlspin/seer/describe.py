@@ -1,0 +1,193 @@
+"""What a file is, found without reading it: names, shape, encoding, and what is said beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .._messages import listed
+from ..errors import InputError
+from .columns import Cells
+from .dic import Dictionary, read_dic
+from .layout import PLACE, Layout, read_layout
+from .opening import DELIMITERS, Head, delimiter_of, looks_named, read_head, same_name, split, widths
+from .shapes import Delimited, Fixed, Shape
+
+__all__ = ["EMPTY", "Description", "describe"]
+
+EMPTY = "Is the selection in SEER*Stat empty, or the disk full?"
+LISTING = "Make a case listing (Case Listing Session) with Patient ID."
+PATIENT = ("Patient ID", "Patient ID number", "PUBCSNUM")
+TABLED = ("Page type", "Alive at Start", "Crude Rate", "Age-Adjusted Rate", "Observed Survival (Cum)")
+MISSING = {"space": "", "period": "."}
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What a file is.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The headers of its columns.
+    shape : Shape
+    cells : Cells
+    facts : dict
+        What can be written down of it.
+    sha256 : dict
+        Of the ``.dic`` and the ``.sas``.
+    formats : dict
+        The labels by code, by header.
+    unformatted : frozenset of str
+        The headers whose cells are SEER*Stat's own codes.
+    """
+
+    names: tuple[str, ...]
+    shape: Shape
+    cells: Cells
+    facts: dict
+    sha256: dict[str, str | None]
+    formats: dict[str, dict[str, str]] = field(default_factory=dict)
+    unformatted: frozenset[str] = frozenset()
+
+
+def describe(
+    path: Path, dic: Path | None, sas: Path | None, encoding: str | None, delimiter: str | None
+) -> Description:
+    """Return what a file is; see `survlspin.seer.open_export`."""
+    head = read_head(path)
+    dic = dic or (None if sas else _beside(path, ".dic"))
+    dictionary = read_dic(dic) if dic else None
+    sas = sas or (None if dic else _layout_beside(path))
+    layout = read_layout(sas) if sas else None
+    known = dictionary.facts if dictionary else dict.fromkeys(("database", "submission", "years", "cutoff"))
+    facts = {"file": path.name, "bytes": path.stat().st_size, **known}
+    sha256 = {"dic": dictionary.sha256 if dictionary else None, "sas": layout.sha256 if layout else None}
+    if layout:
+        facts |= {"submission": facts["submission"] or layout.submission, "form": "fixed", "delimiter": None}
+        facts |= {"encoding": _encoding(encoding, head.bom), "header": False}
+        return Description(layout.names, _fixed(path, head, layout), Cells(thousands=False), facts, sha256)
+    said = dictionary.options.get("Field delimiter") if dictionary else None
+    if dictionary:
+        _refuse_table(path, dictionary)
+    mark = delimiter_of(path, head, delimiter, said, len(dictionary.names) if dictionary else None)
+    rows = [split(line, mark) for line in head.lines if line]
+    names, header = _described(path, head, mark, rows[0], dictionary) if dictionary else _named(path, head, mark, rows)
+    if len(rows) == header:
+        raise InputError("SL-563", f"{path.name} has a header and no rows.", EMPTY)
+    facts |= {"form": _form(dictionary), "delimiter": _word(mark)}
+    facts |= {"encoding": _encoding(encoding, head.bom), "header": header}
+    shape = Delimited(mark, len(names), whole=dictionary is not None)
+    cells = _cells(dictionary, mark)
+    if dictionary is None:
+        return Description(names, shape, cells, facts, sha256)
+    unformatted = frozenset(variable.name for variable in dictionary.variables if variable.unformatted)
+    return Description(names, shape, cells, facts, sha256, dictionary.formats, unformatted)
+
+
+def _beside(path: Path, suffix: str) -> Path | None:
+    """Return the file of the same name with that suffix, if there is one."""
+    stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    found = (path.parent / name for name in (stem + suffix, stem + suffix.upper(), path.name + suffix))
+    return next((other for other in found if other.is_file()), None)
+
+
+def _layout_beside(path: Path) -> Path | None:
+    """Return the ``.sas`` of a fixed-width file: of the same name, or NCI's in its folder or up to three above."""
+    found = _beside(path, ".sas")
+    if found is None:
+        folders = (path.resolve().parent, *path.resolve().parents[1:4])
+        found = next((sas for folder in folders for sas in sorted(folder.glob("read.seer*.sas"))), None)
+    if found is not None and PLACE.search(found.read_text(encoding="latin-1")):
+        return found
+    return None  # SEER*Stat's own .sas of a delimited export places nothing
+
+
+def _word(mark: str) -> str:
+    return next(word for word, known in DELIMITERS.items() if known == mark)
+
+
+def _encoding(given: str | None, bom: bool) -> str | None:
+    if given is None:
+        return "utf-8" if bom else None
+    ascii = bytes(range(128))
+    try:
+        if ascii.decode(given) == ascii.decode("ascii"):
+            return given
+    except (LookupError, UnicodeDecodeError):
+        pass
+    raise InputError(
+        "SL-573", f"encoding {given!r} is unknown, or not one that ASCII is part of.", "Try utf-8 or cp1252."
+    )
+
+
+def _form(dictionary: Dictionary | None) -> str:
+    if dictionary is None:
+        return "csv"
+    if any(variable.unformatted for variable in dictionary.variables):
+        return "unformatted"
+    return "quoted" if dictionary.options.get("Variable format", "").casefold() == "quotedlabels" else "labels"
+
+
+def _cells(dictionary: Dictionary | None, mark: str) -> Cells:
+    """Return what cells mean; in a table of someone's own between semicolons, a comma may be a decimal one."""
+    if dictionary is None:
+        return Cells(thousands=mark != ";")
+    said = dictionary.options.get("Missing character", "").strip().strip('"')
+    return Cells(missing=frozenset({".", MISSING.get(said.casefold(), said)}))
+
+
+def _fixed(path: Path, head: Head, layout: Layout) -> Fixed:
+    """Return the shape of a fixed-width file, once its lines are as long as the ``.sas`` says."""
+    lengths = [len(line) for line in head.lines if line]
+    length = max(set(lengths), key=lengths.count)
+    if length not in (layout.length or layout.end, layout.end):
+        said = f"{layout.file} gives lines of {layout.length or layout.end} bytes, its last field ends at {layout.end}"
+        found = f"{said}; the lines of {path.name} have {length}."
+        raise InputError(
+            "SL-567", found, "Give the .sas that was shipped with it: fields would be read at wrong places."
+        )
+    return Fixed(layout.places, length)
+
+
+def _refuse_table(path: Path, dictionary: Dictionary) -> None:
+    """Refuse a table of counts, rates or survival."""
+    session = dictionary.session.get("Type", "")
+    patients = any(same_name(name, patient) for name in dictionary.names for patient in PATIENT)
+    if not dictionary.listing or (session and not session.casefold().startswith("case") and not patients):
+        kind = f"a {session.casefold()} table" if session else "a table"
+        found = f"{path.name} is {kind} of groups, not a listing of patients: {dictionary.file} says so."
+        raise InputError("SL-569", found, LISTING)
+
+
+def _described(
+    path: Path, head: Head, mark: str, first: list[str], dictionary: Dictionary
+) -> tuple[tuple[str, ...], bool]:
+    """Return the names of the ``.dic``, once they fit, and whether the file begins with them."""
+    names = dictionary.names
+    other = f"Give the .dic that SEER*Stat wrote with {path.name}: dic=."
+    width, _ = widths(head, mark)
+    if width != len(names):
+        found = f"{dictionary.file} has {len(names)} variables, the lines of {path.name} have {width} cells."
+        raise InputError("SL-567", found, other)
+    header = len(first) == len(names) and all(map(same_name, first, names))
+    if not header and dictionary.options.get("Variable names included", "").casefold() == "true":
+        raise InputError("SL-567", f"{path.name} does not begin with the names that {dictionary.file} has.", other)
+    return names, header
+
+
+def _named(path: Path, head: Head, mark: str, rows: list[list[str]]) -> tuple[tuple[str, ...], bool]:
+    """Return the names of the header of a file without ``.dic``."""
+    if any(same_name(name, known) for name in rows[0] for known in TABLED):
+        raise InputError("SL-569", f"{path.name} is a table of groups, not a listing of patients.", LISTING)
+    names = tuple(name or f"column {i}" for i, name in enumerate(rows[0], 1))
+    if not looks_named(rows):
+        found = f"{path.name} does not begin with names, and has no .dic beside it."
+        raise InputError("SL-564", found, "Give its .dic (dic=), or export with variable names.")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError("SL-566", f"the header has {listed(map(repr, repeated))} more than once.", "Rename them.")
+    width, _ = widths(head, mark)
+    if width != len(names):
+        found = f"the header of {path.name} has {len(names)} names, its lines have {width} cells."
+        raise InputError("SL-567", found, "Write the table again; from R with row.names = FALSE.")
+    return names, True

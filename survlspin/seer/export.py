@@ -1,0 +1,179 @@
+"""What reading an export gives, gathered block by block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from .columns import Column
+from .describe import EMPTY, Description
+from .engines import Engine
+from .lines import BLANK, CONTROL, COUNT, FINE, OPEN, STRAY, Lines
+from .opening import BOM
+
+__all__ = ["Export", "Gathering", "refuse_many"]
+
+ENCODINGS = ("utf-8", "cp1252")
+REASONS = {
+    CONTROL: "a control character within the line",
+    STRAY: "a quote that does not open or close a cell",
+    OPEN: "no line end: the file is cut off",
+    BLANK: "nothing on it",
+}
+UNDECODED = "bytes that are no "
+REMEDIES = {
+    CONTROL: "Export again; a file that went through another program may have lost its line ends.",
+    STRAY: "Export again with tabs, and without quotes.",
+    COUNT: "Export with tabs, or with delimited fields in quotes; check the delimiter and that the .dic or .sas fits.",
+    UNDECODED: "Say what it is: encoding='cp1252', 'utf-8', ...",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """The cells of an export, as text.
+
+    Parameters
+    ----------
+    table : DataFrame (n rows)
+        A column per header: categories of stripped text, or text where more than half of the cells differ. Empty where
+        nothing was written.
+    lines : array (n,) of int64
+        The line of the file that each row was, from 1.
+    quarantine : DataFrame
+        The lines that are in no row: columns ``line`` and ``reason``.
+    formats : dict
+        The labels by code that the ``.dic`` gives, by header.
+    unformatted : frozenset of str
+        The headers whose cells are SEER*Stat's own codes.
+    facts : dict
+        What is known of the file; it can be written as JSON and holds no cell.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    lines: np.ndarray = field(repr=False)
+    quarantine: pd.DataFrame = field(repr=False)
+    formats: dict[str, dict[str, str]] = field(repr=False)
+    unformatted: frozenset[str] = field(repr=False)
+    facts: dict
+
+
+def refuse_many(export: Export, most: float) -> None:
+    """Raise where more than that share of the lines is quarantined.
+
+    Raises
+    ------
+    InputError
+        SL-570 with the most frequent reason and its likely cause.
+    """
+    n, lines = len(export.quarantine), export.facts["lines"]
+    if n <= most * lines:
+        return
+    [(reason, often)] = Counter(export.quarantine["reason"]).most_common(1)
+    remedy = next((REMEDIES[key] for key, said in REASONS.items() if said == reason and key in REMEDIES), "")
+    if not remedy:
+        remedy = REMEDIES[UNDECODED if reason.startswith(UNDECODED) else COUNT]
+    found = f"{n} of {lines} lines of {export.facts['file']} cannot be read; {often} have {reason}."
+    raise InputError("SL-570", found, f"{remedy} To allow them: max_quarantine.")
+
+
+class Gathering:
+    """The rows and the quarantined lines of a file that is being read.
+
+    Parameters
+    ----------
+    about : Description
+    wanted : list of int
+        Columns by position.
+    engine : Engine
+    """
+
+    def __init__(self, about: Description, wanted: list[int], engine: Engine):
+        self._about, self._wanted, self._engine = about, wanted, engine
+        self._columns = [Column() for _ in wanted]
+        self._rows: list[np.ndarray] = []
+        self._bad: list[tuple[int, str]] = []
+        self._beyond: list[tuple[int, bytes]] = []  # lines with bytes beyond ASCII: together they tell the encoding
+        self._n = 0
+
+    def add(self, data: bytes) -> None:
+        """Add a block of whole lines."""
+        shape, first = self._about.shape, not self._n
+        lines = shape.check(data.removeprefix(BOM) if first else data)
+        number = self._n + 1 + np.arange(len(lines))
+        self._quarantine(lines, number)
+        if first and self._about.facts["header"]:
+            lines.state[np.argmax(lines.state != BLANK)] = BLANK
+        fine = lines.state == FINE
+        self._beyond += [(int(number[line]), lines.text(line)) for line in lines.beyond()]
+        self._rows.append(number[fine])
+        self._n += len(lines)
+        if fine.any():
+            factors = shape.factors(lines.fine(), self._wanted, self._engine)
+            for column, (codes, texts) in zip(self._columns, factors, strict=True):
+                column.add(codes, texts)
+
+    def _quarantine(self, lines: Lines, number: np.ndarray) -> None:
+        shape = self._about.shape
+        for line in np.flatnonzero(lines.state != FINE):
+            reason = REASONS.get(lines.state[line], f"{lines.count[line]} {shape.unit} instead of {shape.width}")
+            self._bad.append((int(number[line]), reason))
+
+    def _decoded(self) -> tuple[str, dict[int, str]]:
+        """Return the encoding, and the lines that it cannot decode with the reason."""
+        if (said := self._about.facts["encoding"]) is not None:
+            return said, dict.fromkeys(self._not(said), UNDECODED + said)
+        wrong = {name: self._not(name) for name in ENCODINGS}
+        name = ENCODINGS[2 * len(wrong["utf-8"]) > len(self._beyond)]
+        return name, dict.fromkeys(wrong[name], UNDECODED + name)
+
+    def _not(self, encoding: str) -> list[int]:
+        return [line for line, text in self._beyond if not _decodes(text, encoding)]
+
+    def export(self, sha256: str) -> Export:
+        """Return what was gathered of a file with that hash.
+
+        Raises
+        ------
+        InputError
+            SL-563 there are no rows.
+        """
+        about, lines = self._about, np.concatenate(self._rows)
+        encoding, wrong = self._decoded()
+        keep = ~np.isin(lines, list(wrong)) if wrong else None
+        lines = lines if keep is None else lines[keep]
+        if not len(lines):
+            raise InputError("SL-563", f"{about.facts['file']} has no row that can be read.", EMPTY)
+        last = max([lines[-1]] + [line for line, reason in self._bad if reason != REASONS[BLANK]])
+        bad = [(line, reason) for line, reason in self._bad if line < last or reason != REASONS[BLANK]]
+        bad = sorted(bad + list(wrong.items()))
+        names = [about.names[i] for i in self._wanted]
+        columns = [column.series(about.cells, encoding, keep) for column in self._columns]
+        return Export(
+            table=pd.concat(columns, axis=1, keys=names) if columns else pd.DataFrame(index=range(len(lines))),
+            lines=lines,
+            quarantine=pd.DataFrame(bad, columns=["line", "reason"]).astype({"line": np.int64}),
+            formats={name: about.formats[name] for name in names if name in about.formats},
+            unformatted=about.unformatted.intersection(names),
+            facts={
+                **about.facts,
+                "encoding": encoding,
+                "sha256": {"file": sha256, **about.sha256},
+                "lines": self._n,
+                "rows": len(lines),
+                "quarantined": len(bad),
+                "cut_off": any(reason == REASONS[OPEN] for _, reason in bad),
+            },
+        )
+
+
+def _decodes(text: bytes, encoding: str) -> bool:
+    try:
+        text.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
