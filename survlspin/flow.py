@@ -177,6 +177,12 @@ class Flow:
         """Write :attr:`frame` to a CSV file, masked for `min_cell` if given; hidden numbers are empty cells."""
         _written(self._shown(min_cell).frame.to_csv(index=False, lineterminator="\n"), path)
 
+    def to_svg(self, path: str | Path | None = None, *, min_cell: int | None = None) -> str:
+        """Return the flow as a chart, SVG text, masked for `min_cell` if given; write it to `path` if given."""
+        from survlspin.flow_chart import svg
+
+        return _written(svg(self._shown(min_cell)), path)
+
     def _shown(self, min_cell: int | None) -> Flow:
         return self if min_cell is None else self.masked(min_cell)
 
