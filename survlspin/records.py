@@ -1,0 +1,242 @@
+"""The records of an export or table as decoded fields: those that a recipe needs, and what the file lacks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from survlspin._messages import listed
+from survlspin.codebook import STATUS, Codebook, Field, Values
+from survlspin.derive import ByYear
+from survlspin.errors import InputError
+from survlspin.reading import read_table
+from survlspin.recipe import Choice, Recipe
+from survlspin.seer import open_export
+
+__all__ = ["PERSON", "Records", "needs", "read_records"]
+
+PERSON = ("sex", "vital")
+TABLES = (".parquet", ".pq", ".feather")
+Span = tuple[int, int] | None
+FRAME = "a DataFrame"
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The decoded fields of all records.
+
+    Attributes
+    ----------
+    fields : dict of str -> Values
+        By canonical name.
+    headers : dict of str -> str
+        The column each was read from; fields the file need not have are missing here.
+    facts : dict
+        What is known of the file.
+    quarantine : DataFrame
+        Lines that could not be read: ``line`` and ``reason``.
+    """
+
+    fields: dict[str, Values]
+    headers: dict[str, str]
+    facts: dict[str, Any]
+    quarantine: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())).status)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The undecoded columns, and what the dictionary of the export says of them."""
+
+    table: pd.DataFrame
+    formats: Mapping[str, Mapping[str, str]]
+    unformatted: frozenset[str] | None
+    facts: dict[str, Any]
+    quarantine: pd.DataFrame
+
+    def decode(self, book: Codebook, name: str, header: str) -> Values:
+        """Decode a column, and drop its cells."""
+        column = self.table.pop(header)
+        cells = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
+        unformatted = None if self.unformatted is None else header in self.unformatted
+        return book.decode(name, cells, self.formats.get(header, {}), unformatted)
+
+
+def read_records(
+    data: str | Path | pd.DataFrame, choice: Choice, *, aliases: Mapping[str, str] = {}, **how: Any
+) -> Records:
+    """Read and decode the fields that a recipe needs.
+
+    Parameters
+    ----------
+    data : path or DataFrame
+    choice : Choice
+    aliases : dict
+        Canonical name -> header, where the code book does not know the header.
+    **how
+        ``dic``, ``sas``, ``engine``, ``cache`` and ``max_quarantine`` of `survlspin.seer`.
+
+    Raises
+    ------
+    InputError
+        SL-589 columns are missing; SL-576 to SL-582 what the code book says; and what reading a file may raise.
+    """
+    book, wanted = choice.recipe.book, needs(choice)
+    if isinstance(data, pd.DataFrame) or choice.recipe.source == "table" or Path(data).suffix.lower() in TABLES:
+        table, facts = _table(data, choice.recipe, aliases)
+        headers = book.resolve(map(str, table.columns), aliases)
+
+        def read(names: list[str]) -> _Cells:
+            texts = {headers[name]: _texts(table[headers[name]], book[name]) for name in names}
+            return _Cells(pd.DataFrame(texts, copy=False), {}, None, facts, pd.DataFrame({"line": [], "reason": []}))
+    else:
+        source = open_export(data, **{key: how[key] for key in ("dic", "sas") if how.get(key) is not None})
+        headers = book.resolve(source.names, aliases)
+        reading = {key: value for key, value in how.items() if key not in ("dic", "sas")}
+
+        def read(names: list[str]) -> _Cells:
+            export = source.read([headers[name] for name in names], **reading)
+            return _Cells(export.table, export.formats, export.unformatted, export.facts, export.quarantine)
+
+    year = choice.recipe.year
+    absent = [name for name, spans in wanted.items() if None in spans and name not in headers and not book[name].years]
+    if absent:
+        years = _years(read([year]).decode(book, year, headers[year])) if year in headers else None
+        _refuse_missing(choice.recipe, _missing(wanted, headers, book, years))
+    cells = read([name for name in wanted if name in headers])
+    values = {name: cells.decode(book, name, headers[name]) for name in wanted if name in headers}
+    if lost := _missing(wanted, headers, book, _years(values[year]) if year in values else None):
+        _refuse_missing(choice.recipe, lost)
+    n = len(next(iter(values.values())).status)
+    values |= {name: _nothing(book[name], n) for name in wanted if name not in headers}
+    return Records(values, {name: headers[name] for name in wanted if name in headers}, cells.facts, cells.quarantine)
+
+
+def needs(choice: Choice) -> dict[str, set[Span]]:
+    """The fields of the code book that are used: each with the years in which it must be there, None for all years.
+
+    A field without any is read where the file has it.
+    """
+    recipe, derive = choice.recipe, choice.derive
+    wanted: dict[str, set[Span]] = {}
+
+    def visit(name: str, span: Span, optional: bool = False) -> None:
+        if name not in derive:
+            wanted.setdefault(name, set()).update(() if optional else (span,))
+            return
+        step = derive[name].step
+        if not isinstance(step, ByYear):
+            for need in step.needs:
+                visit(need, span, optional)
+            return
+        visit(step.year, span, optional)
+        for part in step.parts:
+            visit(part.field, span or part.years, optional or part.optional)
+
+    for name in _used(choice):
+        visit(name, None)
+    for name in (*recipe.order, *(recipe.person or PERSON), recipe.year):
+        if name in recipe.book.fields:
+            visit(name, None, optional=True)
+    return wanted
+
+
+def _used(choice: Choice) -> Iterator[str]:
+    """The fields, derived ones too, that the active parts of a recipe name."""
+    if choice.recipe.patient:
+        yield choice.recipe.patient
+    for rule in choice.rules:
+        yield from rule.keep.needs
+    yield choice.outcome.time
+    if choice.outcome.entry:
+        yield choice.outcome.entry
+    for event in choice.outcome.events:
+        yield from event.condition.needs
+    for column in choice.columns:
+        yield column.source
+
+
+def _missing(wanted: Mapping[str, set[Span]], headers: Mapping[str, str], book: Codebook, years) -> list[str]:
+    """The fields that the file lacks although it has records of years in which they are needed."""
+    return [
+        name
+        for name, spans in wanted.items()
+        if name not in headers and any(_occurs(_both(span, book[name].years), years) for span in spans)
+    ]
+
+
+def _both(span: Span, era: tuple[int, int | None] | None) -> Span:
+    """The years that are in both, each None for all."""
+    if era is None:
+        return span
+    first, last = era[0], era[1] or 9999
+    return (first, last) if span is None else (max(first, span[0]), min(last, span[1]))
+
+
+def _occurs(span: Span, years: np.ndarray | None) -> bool:
+    return span is None or years is None or bool(((years >= span[0]) & (years <= span[1])).any())
+
+
+def _years(values: Values) -> np.ndarray:
+    return np.unique(values.data[values.known])
+
+
+def _refuse_missing(recipe: Recipe, names: list[str]) -> None:
+    boxes = [f"{recipe.book[name].title or name} ({name})" for name in names]
+    found = f"recipe {recipe.name!r} needs {len(names)} more column{'' if len(names) == 1 else 's'} of the file."
+    what = "Tick in SEER*Stat" if recipe.source == "seer" else "They are"
+    remedy = f"{what}: {listed(boxes, 60)}. If one is there by another name: aliases={{{names[0]!r}: 'its header'}}."
+    raise InputError("SL-589", found, remedy)
+
+
+def _nothing(known: Field, n: int) -> Values:
+    """The values of a field that the file lacks: not collected."""
+    status = np.full(n, STATUS.index("blank"), np.uint8)
+    if known.kind == "number":
+        return Values("number", np.full(n, np.nan), status)
+    if known.kind == "category":
+        return Values("category", np.full(n, -1, np.int32), status, known.levels)
+    return Values("text", np.full(n, "", object), status)
+
+
+def _table(
+    data: str | Path | pd.DataFrame, recipe: Recipe, aliases: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The table, and what is known of its file."""
+    if isinstance(data, pd.DataFrame):
+        return data, {"file": FRAME, "sha256": None, "rows": len(data)}
+    columns = {name: {aliases.get(name, name), *known.stems} for name, known in recipe.book.fields.items()}
+    numbers = {header for name, some in columns.items() if recipe.book[name].kind == "number" for header in some}
+    text = {header for some in columns.values() for header in some} - numbers
+    file = recipe.file
+    table = read_table(data, sep=file.sep, decimal=file.decimal, encoding=file.encoding, text=text, numbers=numbers)
+    raw = Path(data).read_bytes()
+    facts = {"file": Path(data).name, "sha256": {"file": hashlib.sha256(raw).hexdigest()}, "bytes": len(raw)}
+    return table, {**facts, "rows": len(table)}
+
+
+def _texts(column: pd.Series, known: Field) -> pd.Categorical:
+    """Cells as text: whole numbers without a point, what is missing empty."""
+    codes, unique = pd.factorize(column)
+    texts = [_text(value, known.kind) for value in unique]
+    merged, places = np.unique(np.array([*texts, ""], dtype=object).astype(str), return_inverse=True)
+    return pd.Categorical.from_codes(places[codes], merged.astype(object))
+
+
+def _text(value: Any, kind: str) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if types.is_float(value):
+        return str(int(value)) if value == int(value) else repr(float(value))
+    text = str(value).strip()
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if kind == "category" else text
