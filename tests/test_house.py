@@ -15,6 +15,7 @@ import survlspin
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 350
+DATA = ("recipes", "codebooks")  # the folders of datasets/ whose files the wheel has
 CODE = re.compile(r"SL-\d{3}")
 
 
@@ -80,7 +81,9 @@ def test_the_wheel_holds_the_tracked_files_and_no_other(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
     members = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert members == {path.relative_to(ROOT).as_posix() for path in tracked("survlspin")}
+    code = {path.relative_to(ROOT).as_posix() for path in tracked("survlspin")}
+    data = {path.relative_to(ROOT / "datasets") for kind in DATA for path in tracked(f"datasets/{kind}")}
+    assert members == code | {f"survlspin/_data/{path.as_posix()}" for path in data}
 
 
 def test_the_readme_begins_with_the_two_commands():
