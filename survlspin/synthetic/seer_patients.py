@@ -46,8 +46,8 @@ def seer_patients(
     frame : DataFrame (n, ...)
         ``age`` (years), ``year``, ``size_mm``, ``nodes_examined``, ``nodes_positive``, ``nodes_ratio``, ``grade``
         (1-4), ``t`` (1-4; 5 is inflammatory), ``n`` (0-3), the categories ``stage er pr her2 race laterality site
-        histology marital``, ``hispanic`` (bool), and the outcome: ``time`` (whole months), ``event`` (bool), ``cause`` ("", "breast",
-        "other").
+        histology marital``, ``hispanic`` (bool), and the outcome: ``time`` (whole months), ``event`` (bool), ``cause``
+        ("", "breast", "other").
     truth : DataFrame (n, ...)
         ``subgroup`` (category), ``log_hazard`` (log of the yearly rate) and, for each true risk factor, a bool column
         ``factor_age``, ``factor_size``, ``factor_ratio``, ``factor_grade``, ``factor_marital``, ``factor_er``.

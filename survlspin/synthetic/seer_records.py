@@ -24,9 +24,9 @@ def draw_records(rng: np.random.Generator, n: int, mode: str, years: tuple[int, 
     Returns
     -------
     DataFrame (n, ...)
-        The columns of `tumours`, and ``person``, ``patient`` (text), ``sex``, ``sequence``, ``behavior`` (2 in situ, 3),
-        ``days``, ``time`` (months), ``event``, ``cause``, ``death_certificate``, ``subgroup``, ``log_hazard`` and
-        ``factor_NAME``.
+        The columns of `tumours`, and ``person``, ``patient`` (text), ``sex``, ``sequence``, ``behavior`` (2 in situ, 3
+        malignant), ``days``, ``time`` (months), ``event``, ``cause``, ``death_certificate``, ``subgroup``,
+        ``log_hazard`` and ``factor_NAME``.
     """
     later = int(SECOND * n)
     first, second = (_with_rare_people(rng, _with_in_situ(rng, tumours(rng, k, years))) for k in (n - later, later))
