@@ -116,9 +116,7 @@ def _encoding(given: str | None, bom: bool) -> str | None:
             return given
     except (LookupError, UnicodeDecodeError):
         pass
-    raise InputError(
-        "SL-573", f"encoding {given!r} is unknown, or not one that ASCII is part of.", "Try utf-8 or cp1252."
-    )
+    raise InputError("SL-573", f"encoding {given!r} is unknown, or has no ASCII.", "Try utf-8, cp1252 or latin-1.")
 
 
 def _form(dictionary: Dictionary | None) -> str:
@@ -144,9 +142,7 @@ def _fixed(path: Path, head: Head, layout: Layout) -> Fixed:
     if length not in (layout.length or layout.end, layout.end):
         said = f"{layout.file} gives lines of {layout.length or layout.end} bytes, its last field ends at {layout.end}"
         found = f"{said}; the lines of {path.name} have {length}."
-        raise InputError(
-            "SL-567", found, "Give the .sas that was shipped with it: fields would be read at wrong places."
-        )
+        raise InputError("SL-567", found, "Give the .sas that was shipped with it: positions differ.")
     return Fixed(layout.places, length)
 
 
@@ -184,8 +180,8 @@ def _named(path: Path, head: Head, mark: str, rows: list[list[str]]) -> tuple[tu
     if not looks_named(rows):
         found = f"{path.name} does not begin with names, and has no .dic beside it."
         raise InputError("SL-564", found, "Give its .dic (dic=), or export with variable names.")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError("SL-566", f"the header has {listed(map(repr, repeated))} more than once.", "Rename them.")
+    if repeated := [i for i, name in enumerate(names, 1) if names.count(name) > 1]:
+        raise InputError("SL-566", f"names of the header are not unique: columns {listed(repeated)}.", "Rename them.")
     width, _ = widths(head, mark)
     if width != len(names):
         found = f"the header of {path.name} has {len(names)} names, its lines have {width} cells."

@@ -197,11 +197,9 @@ def _letters(name: str) -> str:
 
 
 def looks_named(rows: list[list[str]]) -> bool:
-    """Is the first of these lines a header: no number, no cell twice, none that its column has again?"""
+    """Is the first of these lines a header: no number, and no cell that its column has again?"""
     first, *others = rows
-    filled = [cell for cell in first if cell]
-    if not filled or len(set(filled)) < len(filled) or any(re.fullmatch(r"[\d.,+-]+", cell) for cell in filled):
+    if any(re.fullmatch(r"[\d.,+-]+", cell) for cell in first):
         return False
-    return not any(
-        len(row) == len(first) and any(a == b and a for a, b in zip(row, first, strict=True)) for row in others
-    )
+    again = (a == b != "" for row in others if len(row) == len(first) for a, b in zip(first, row, strict=True))
+    return any(first) and not any(again)
