@@ -25,20 +25,22 @@ def blanked(values, flags):
     return pd.Series(values).astype(object).where(~flags, None)
 
 
-def flow(event, rules):
-    """Rows, patients and events at the start, excluded and failing by rule, and at the end; one row is a patient."""
+def flow(event, rules, patient=None):
+    """Rows, patients and events at the start, excluded and failing by rule, and at the end."""
+    event = np.asarray(event, dtype=bool)
+    patient = np.arange(len(event)) if patient is None else np.asarray(patient)
 
     def count(rows):
-        return [int(rows.sum()), int(rows.sum()), int((rows & event).sum())]
+        return np.array([rows.sum(), len(set(patient[rows])), (rows & event).sum()])
 
-    event = np.asarray(event, dtype=bool)
     left = np.ones(len(event), dtype=bool)
-    found = {"start": count(left), "rules": {}}
+    found = {"start": count(left).tolist(), "rules": {}}
     for name, keep in rules.items():
         keep = np.asarray(keep, dtype=bool)
-        found["rules"][name] = {"excluded": count(left & ~keep), "fails": count(~keep)}
+        excluded = count(left) - count(left & keep)
+        found["rules"][name] = {"excluded": excluded.tolist(), "fails": count(~keep).tolist()}
         left = left & keep
-    return {**found, "end": count(left)}
+    return {**found, "end": count(left).tolist()}
 
 
 def gbsg2(rng, n=120):
@@ -80,7 +82,7 @@ def rotterdam(rng, n=150):
     age = rng.integers(25, 88, n)
     frame = pd.DataFrame(
         {
-            "rownames": rng.permutation(n) + 1,
+            "rownames": 0,
             "pid": np.arange(n) * 3 + 7,
             "year": rng.integers(1978, 1994, n),
             "age": age,
@@ -98,12 +100,11 @@ def rotterdam(rng, n=150):
             "death": died.astype(int),
         }
     )
-    rules = {"consistent": rtime <= dtime, "complete": ~no_pgr}
-    return frame, {
-        "rfs": flow(recur | died, rules),
-        "os": flow(died, rules),
-        "recurrence": flow(recur | died, rules),
-    }
+    twice = np.r_[np.arange(n), 5, 5, 17]  # two women are in the file again, under new row numbers
+    frame = frame.iloc[twice].assign(rownames=rng.permutation(len(twice)) + 1)
+    masks = {"duplicate": np.arange(len(twice)) < n, "consistent": (rtime <= dtime)[twice], "complete": ~no_pgr[twice]}
+    ended, dead = flow((recur | died)[twice], masks, twice), flow(died[twice], masks, twice)
+    return frame, {"rfs": ended, "os": dead, "recurrence": ended}
 
 
 def flchain(rng, n=140):
