@@ -75,8 +75,8 @@ def _check_outcome(outcome: Outcome, known: dict[str, Shape], where: str) -> Non
     for event in outcome.events:
         event.condition.check(known, f"{where}.events[{event.code}].if")
     codes = [event.code for event in outcome.events]
-    if sorted(set(codes)) != list(range(1, len(codes) + 1)):
-        raise InputError("SL-585", f"{where} has events of code {listed(codes)}.", "Number them 1, 2, ...")
+    if not codes or sorted(codes) != list(range(1, len(codes) + 1)):
+        raise InputError("SL-585", f"{where} has events of code {listed(codes) or 'none'}.", "Number them 1, 2, ...")
 
 
 def _check_column(column: Column, known: dict[str, Shape], where: str) -> None:
