@@ -76,6 +76,8 @@ FIELDS = {
     },
 }
 
+DEAD = {"field": "vital", "in": ["dead"]}
+
 RECIPE = {
     "name": "small",
     "source": "table",
@@ -119,8 +121,8 @@ RECIPE = {
         "cr": {
             "time": "months",
             "events": [
-                {"code": 1, "if": {"field": "cause", "in": ["breast"]}, "text": "breast cancer"},
-                {"code": 2, "if": {"field": "cause", "in": ["other"]}, "text": "other"},
+                {"code": 1, "if": {"all": [DEAD, {"field": "cause", "in": ["breast"]}]}, "text": "breast cancer"},
+                {"code": 2, "if": {"all": [DEAD, {"field": "cause", "in": ["other"]}]}, "text": "other"},
             ],
             "rules": [
                 {"id": "cause", "text": "cause known", "keep": {"not": {"field": "cause", "status": ["unknown"]}}}
