@@ -115,7 +115,9 @@ class Field:
     kind : {"number", "category", "text"}
     unit : str
     stems : tuple of str
-        Names of the column, without the years behind them.
+        Other names of the column, without the years behind them.
+    also : tuple of str
+        Second choices: columns that serve where there is none of the others.
     sas : tuple of str
         Names in the fixed-width files.
     years : tuple of (int, int or None), optional
@@ -135,6 +137,7 @@ class Field:
     kind: str = "category"
     unit: str = ""
     stems: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     sas: tuple[str, ...] = ()
     years: tuple[int, int | None] | None = None
     leak: str = ""
@@ -146,8 +149,12 @@ class Field:
     @cached_property
     def headers(self) -> frozenset[str]:
         """The stems of every header that means this field, with the years behind them and without."""
-        names = [text for text in (self.name, self.title, *self.stems, *self.sas) if text]
-        return frozenset(header_stem(text) for name in names for text in (name, YEARS.sub("", name)))
+        return _stems((self.name, self.title, *self.stems, *self.sas))
+
+    @cached_property
+    def second(self) -> frozenset[str]:
+        """The stems of the second choices."""
+        return _stems(self.also) - self.headers
 
     @cached_property
     def open(self) -> bool:
@@ -191,6 +198,10 @@ class Field:
         return None
 
 
+def _stems(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(header_stem(text) for name in names if name for text in (name, YEARS.sub("", name)))
+
+
 def code_of(raw: Mapping[str, Any], where: str) -> Code:
     """Build a code from its table in a TOML file; `where` names the field in errors."""
     known = _checked(raw, Code, where)
@@ -225,7 +236,7 @@ def field_of(name: str, raw: Mapping[str, Any], common: tuple[Code, ...] = ()) -
     if given is not None and set(given) != set(levels):
         found = f"{where} lists levels {listed(given, 20)}; its codes have {listed(levels, 20)}."
         raise InputError("SL-576", found, "Make them the same.")
-    known |= {key: tuple(known.get(key, ())) for key in ("stems", "sas")}
+    known |= {key: tuple(known.get(key, ())) for key in ("stems", "also", "sas")}
     rest = (Code(labels=("",), status="unknown"),)
     if not own and kind != "text":  # every cell means itself
         rest += (Code(match=r"(.+)", **({"level": SAME} if kind == "category" else {"value": "number"})),)

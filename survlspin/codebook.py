@@ -113,7 +113,7 @@ class Codebook:
         if unknown := sorted(set(raw) - {"name", "title", "text"}):
             raise InputError("SL-576", f"the code book has unknown keys {listed(unknown)}.", "Mend the keys.")
         fields = {name: field_of(name, table, common) for name, table in tables.items()}
-        stems = [stem for known in fields.values() for stem in known.headers]
+        stems = [stem for known in fields.values() for stem in known.headers | known.second]
         if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
             raise InputError("SL-576", f"headers {listed(map(repr, twice))} mean two fields.", "Leave them to one.")
         return cls(str(raw.get("name", "")), str(raw.get("title", "")), fields)
@@ -139,7 +139,7 @@ class Codebook:
     @cached_property
     def _homes(self) -> dict[str, str]:
         """Stem -> canonical name."""
-        return {stem: name for name, known in self.fields.items() for stem in sorted(known.headers)}
+        return {stem: name for name, known in self.fields.items() for stem in known.headers | known.second}
 
     def resolve(self, headers: Iterable[str], aliases: Mapping[str, str] = {}) -> dict[str, str]:
         """Find the column of each field.
@@ -176,6 +176,8 @@ class Codebook:
             if name and name not in aliases and header not in aliases.values():
                 found.setdefault(name, []).append(header)
         for name, same in found.items():
+            first = [header for header in same if self._stem(header) in self[name].headers]
+            found[name] = same = first or same
             if len(same) > 1:
                 remedy = f"Say which: alias {name}={same[0]!r}."
                 raise InputError("SL-580", f"columns {listed(map(repr, same))} are all field {name!r}.", remedy)
@@ -185,9 +187,13 @@ class Codebook:
         """Return the headers that mean no field."""
         return [header for header in headers if self._home(header) is None]
 
-    def _home(self, header: str) -> str | None:
+    def _stem(self, header: str) -> str | None:
+        """The stem under which a header is known, if it is."""
         candidates = (re.sub(pattern, "", header_stem(header)) for pattern in TRAILING)
-        return next((self._homes[text] for text in candidates if text in self._homes), None)
+        return next((text for text in candidates if text in self._homes), None)
+
+    def _home(self, header: str) -> str | None:
+        return self._homes.get(self._stem(header) or "")
 
     def decode(
         self,
