@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from registry import FIELDS, RECIPE, people, write
+from registry import FIELDS, RECIPE, people, toml, write
 
 import survlspin
 from survlspin.cohort import _warn_submission, build_cohort, read_cohort
@@ -353,3 +353,35 @@ def test_a_table_without_patients_keeps_its_order(tmp_path):
     cohort = build_cohort(raw, write(tmp_path, patient=None, order=None, fields=FIELDS))
     assert cohort.groups is None
     assert cohort.frame["time"].tolist() == (kept(raw).sort_index()["Months"].astype(float) + 0.5).tolist()
+
+
+SEER = {
+    "name": "small",
+    "source": "seer",
+    "codebook": "seer-breast",
+    "submissions": ["Nov 2018"],
+    "patient": "patient_id",
+    "order": ["year", "sequence"],
+    "rules": [{"id": "female", "text": "women", "keep": {"field": "sex", "in": ["female"]}}],
+    "outcomes": {"os": {"time": "survival_months", "events": [{"code": 1, "if": {"field": "vital", "in": ["dead"]}}]}},
+    "columns": [{"name": "age", "from": "age", "coding": "number"}],
+}
+LINES = """Patient ID\tSex\tAge recode with single ages and 90+\tYear of diagnosis\tSurvival months\tVital status recode
+00000003\tFemale\t45 years\t2001\t0012\tDead
+00000001\tFemale\t71 years\t2003\t0120\tAlive
+00000002\tMale\t60 years\t2004\t0007\tDead
+00000001\tFemale\t74 years\t2006\t0084\tAlive
+"""
+
+
+def test_an_export_of_seer_is_read_by_its_own_reader(tmp_path):
+    (tmp_path / "small.toml").write_text(toml(SEER))
+    (tmp_path / "export.txt").write_text(LINES)
+    cohort = build_cohort(tmp_path / "export.txt", tmp_path / "small.toml")
+    assert cohort.frame["patient"].tolist() == ["00000001", "00000001", "00000003"]
+    assert cohort.frame["age"].tolist() == [71, 74, 45]
+    assert cohort.frame["event"].tolist() == [False, False, True]
+    assert cohort.manifest["source"]["rows"] == 4
+    assert cohort.flow.steps[1].excluded.rows == 1
+    (tmp_path / "part.txt").write_text(LINES.replace("Vital status recode", "Something else"))
+    refused("SL-589", r"Tick in SEER\*Stat: Vital status recode", tmp_path / "part.txt", tmp_path / "small.toml")
