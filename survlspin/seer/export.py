@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from ..errors import InputError
 from .columns import Column
 from .describe import EMPTY, Description
 from .engines import Engine
-from .lines import BLANK, CONTROL, COUNT, FINE, OPEN, STRAY, Lines
+from .lines import BLANK, CONTROL, COUNT, FINE, HEADER, OPEN, STRAY, Lines
 from .opening import BOM
 
 __all__ = ["Export", "Gathering", "refuse_many"]
@@ -81,6 +83,16 @@ def refuse_many(export: Export, most: float) -> None:
     raise InputError("SL-570", found, f"{remedy} To allow them: max_quarantine.")
 
 
+class Part(NamedTuple):
+    """A block: n lines; those that are rows, and those that are not, with the reason, counted in the block from 0."""
+
+    n: int
+    rows: np.ndarray
+    bad: list[tuple[int, str]]
+    beyond: list[tuple[int, bytes]]
+    factors: list[tuple[np.ndarray, Sequence[str]]] | None
+
+
 class Gathering:
     """The rows and the quarantined lines of a file that is being read.
 
@@ -100,28 +112,35 @@ class Gathering:
         self._beyond: list[tuple[int, bytes]] = []  # lines with bytes beyond ASCII: together they tell the encoding
         self._n = 0
 
-    def add(self, data: bytes) -> None:
-        """Add a block of whole lines."""
-        shape, first = self._about.shape, not self._n
-        lines = shape.check(data.removeprefix(BOM) if first else data)
-        number = self._n + 1 + np.arange(len(lines))
-        self._quarantine(lines, number)
-        if first and self._about.facts["header"]:
-            lines.state[np.argmax(lines.state != BLANK)] = BLANK
-        fine = lines.state == FINE
-        self._beyond += [(int(number[line]), lines.text(line)) for line in lines.beyond()]
-        self._rows.append(number[fine])
-        self._n += len(lines)
-        if fine.any():
-            factors = shape.factors(lines.fine(), self._wanted, self._engine)
-            for column, (codes, texts) in zip(self._columns, factors, strict=True):
-                column.add(codes, texts)
-
-    def _quarantine(self, lines: Lines, number: np.ndarray) -> None:
+    def parse(self, data: bytes, first: bool) -> Part:
+        """Return what a block of whole lines holds; blocks may be parsed side by side."""
         shape = self._about.shape
-        for line in np.flatnonzero(lines.state != FINE):
-            reason = REASONS.get(lines.state[line], f"{lines.count[line]} {shape.unit} instead of {shape.width}")
-            self._bad.append((int(number[line]), reason))
+        lines = shape.check(data.removeprefix(BOM) if first else data)
+        if first and self._about.facts["header"]:
+            lines.state[np.argmax(lines.state != BLANK)] = HEADER
+        rows = np.flatnonzero(lines.state == FINE)
+        bad = np.flatnonzero((lines.state != FINE) & (lines.state != HEADER))
+        return Part(
+            n=len(lines),
+            rows=rows,
+            bad=[(int(line), self._reason(lines, line)) for line in bad],
+            beyond=[(int(line), lines.text(line)) for line in lines.beyond()],
+            factors=list(shape.factors(lines.fine(), self._wanted, self._engine)) if len(rows) else None,
+        )
+
+    def _reason(self, lines: Lines, line: int) -> str:
+        shape = self._about.shape
+        return REASONS.get(lines.state[line], f"{lines.count[line]} {shape.unit} instead of {shape.width}")
+
+    def add(self, part: Part) -> None:
+        """Add the next block."""
+        self._rows.append(self._n + 1 + part.rows)
+        self._bad += [(self._n + 1 + line, reason) for line, reason in part.bad]
+        self._beyond += [(self._n + 1 + line, text) for line, text in part.beyond]
+        self._n += part.n
+        if part.factors is not None:
+            for column, (codes, texts) in zip(self._columns, part.factors, strict=True):
+                column.add(codes, texts)
 
     def _decoded(self) -> tuple[str, dict[int, str]]:
         """Return the encoding, and the lines that it cannot decode with the reason."""

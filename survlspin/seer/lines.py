@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["Lines", "blocks", "check_cells", "check_widths"]
 
 FEED, RETURN, QUOTE = 10, 13, 34
-FINE, CONTROL, STRAY, COUNT, OPEN, BLANK = range(6)
+FINE, CONTROL, STRAY, COUNT, OPEN, BLANK, HEADER = range(7)
 
 
 def blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
@@ -143,18 +143,20 @@ def _quotes(buffer: np.ndarray, mark: int, marks: np.ndarray, start: np.ndarray)
 
     Quotes open and close a cell; within one they are doubled. No cell goes over a line end.
     """
-    quotes = np.flatnonzero(buffer == QUOTE)
-    first = np.searchsorted(quotes, start)
-    per_line = np.diff(np.append(first, len(quotes)))
-    opens = (np.arange(len(quotes)) - np.repeat(first, per_line)) % 2 == 0
-    padded = np.concatenate(([FEED], buffer, [FEED])).astype(np.uint8) if len(quotes) else buffer
-    before, after = padded[quotes], padded[quotes + 2]
-    opened = (before == mark) | (before == FEED) | (before == QUOTE)
-    closed = (after == mark) | (after == FEED) | (after == RETURN) | (after == QUOTE)
-    stray = per_line % 2 == 1
-    stray[_lines_of(start, quotes[~np.where(opens, opened, closed)])] = True
-    within = (np.searchsorted(quotes, marks) - first[_lines_of(start, marks)]) % 2 == 1
-    return stray, marks[~within]
+    quote = buffer == QUOTE
+    inside = np.bitwise_xor.accumulate(quote.view(np.uint8))  # (bytes) counted from the block's beginning
+    carried = np.where(start > 0, inside[start - 1], 0).astype(np.uint8)  # (lines) by odd lines before
+    stray = carried != np.append(carried[1:], inside[-1])
+    quotes = np.flatnonzero(quote)
+    opens, within = inside[quotes], inside[marks]
+    if carried.any():
+        opens ^= carried[_lines_of(start, quotes)]
+        within ^= carried[_lines_of(start, marks)]
+    neighbour = buffer.take(quotes + 1 - 2 * opens.astype(np.int64), mode="clip")  # before one that opens, else after
+    allowed = np.zeros(256, dtype=bool)
+    allowed[[mark, FEED, RETURN, QUOTE]] = True
+    stray[_lines_of(start, quotes[~allowed[neighbour]])] = True
+    return stray, marks[within == 0]
 
 
 def _ended(data: bytes, start: np.ndarray, end: np.ndarray, state: np.ndarray, count: np.ndarray, whole: bool) -> Lines:

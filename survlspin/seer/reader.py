@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,14 @@ from .._messages import nearest
 from ..errors import InputError
 from .describe import Description, describe
 from .engines import engine_named
-from .export import Export, Gathering, refuse_many
+from .export import Export, Gathering, Part, refuse_many
 from .lines import blocks
 from .opening import opened
 
 __all__ = ["Source", "open_export", "read_export"]
 
 BLOCK = 1 << 25
+THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +75,8 @@ class Source:
         """
         gathering = Gathering(self.about, self._wanted(names), engine_named(engine))
         with opened(self.path) as (stream, hashed):
-            for block in blocks(stream, BLOCK):
-                gathering.add(block)
+            for part in _side_by_side(gathering.parse, blocks(stream, BLOCK)):
+                gathering.add(part)
         export = gathering.export(hashed.hexdigest())
         refuse_many(export, max_quarantine)
         return export
@@ -88,6 +91,18 @@ class Source:
                 found = f"{self.path.name} has no column {name!r}{nearest(name, self.names)}."
                 raise InputError("SL-572", found, "Names are those of Source.names.")
         return sorted({self.names.index(name) for name in names})
+
+
+def _side_by_side(parse: Callable[[bytes, bool], Part], data: Iterable[bytes]) -> Iterator[Part]:
+    """Yield the parsed blocks in their order; two are being parsed at any time."""
+    waiting: deque[Future[Part]] = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for i, block in enumerate(data):
+            if len(waiting) > THREADS:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(parse, block, i == 0))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def open_export(
