@@ -82,6 +82,11 @@ class Recorded:
         self.states[name] = States.of(levels)
         return self.states[name]
 
+    def take(self, rows: np.ndarray) -> "Recorded":
+        """Return the records at these positions."""
+        states = {name: states[rows] for name, states in self.states.items()}
+        return Recorded(states, {name: numbers[rows] for name, numbers in self.numbers.items()})
+
 
 class Dirt:
     """Draws of what is unknown or special, at rates that ``scale`` multiplies."""
