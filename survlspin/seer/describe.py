@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from .shapes import Delimited, Fixed, Shape
 __all__ = ["EMPTY", "Description", "describe"]
 
 EMPTY = "Is the selection in SEER*Stat empty, or the disk full?"
-LISTING = "Make a case listing (Case Listing Session) with Patient ID."
 PATIENT = ("Patient ID", "Patient ID number", "PUBCSNUM")
 TABLED = ("Page type", "Alive at Start", "Crude Rate", "Age-Adjusted Rate", "Observed Survival (Cum)")
 MISSING = {"space": "", "period": "."}
@@ -40,6 +40,8 @@ class Description:
         The labels by code, by header.
     unformatted : frozenset of str
         The headers whose cells are SEER*Stat's own codes.
+    table : str
+        What it is a table of, where it is no listing of patients: "survival table", "table".
     """
 
     names: tuple[str, ...]
@@ -49,6 +51,7 @@ class Description:
     sha256: dict[str, str | None]
     formats: dict[str, dict[str, str]] = field(default_factory=dict)
     unformatted: frozenset[str] = frozenset()
+    table: str = ""
 
 
 def describe(
@@ -68,8 +71,6 @@ def describe(
         facts |= {"encoding": _encoding(encoding, head.bom), "header": False}
         return Description(layout.names, _fixed(path, head, layout), Cells(thousands=False), facts, sha256)
     said = dictionary.options.get("Field delimiter") if dictionary else None
-    if dictionary:
-        _refuse_table(path, dictionary)
     mark = delimiter_of(path, head, delimiter, said, len(dictionary.names) if dictionary else None)
     rows = [split(line, mark) for line in head.lines if line]
     names, header = _described(path, head, mark, rows[0], dictionary) if dictionary else _named(path, head, mark, rows)
@@ -80,9 +81,10 @@ def describe(
     shape = Delimited(mark, len(names), whole=dictionary is not None)
     cells = _cells(dictionary, mark)
     if dictionary is None:
-        return Description(names, shape, cells, facts, sha256)
+        return Description(names, shape, cells, facts, sha256, table=_tabled(names))
     unformatted = frozenset(variable.name for variable in dictionary.variables if variable.unformatted)
-    return Description(names, shape, cells, facts, sha256, dictionary.formats, unformatted)
+    table = _tabled(names, dictionary)
+    return Description(names, shape, cells, facts, sha256, dictionary.formats, unformatted, table)
 
 
 def _beside(path: Path, suffix: str) -> Path | None:
@@ -146,14 +148,17 @@ def _fixed(path: Path, head: Head, layout: Layout) -> Fixed:
     return Fixed(layout.places, length)
 
 
-def _refuse_table(path: Path, dictionary: Dictionary) -> None:
-    """Refuse a table of counts, rates or survival."""
-    session = dictionary.session.get("Type", "")
-    patients = any(same_name(name, patient) for name in dictionary.names for patient in PATIENT)
-    if not dictionary.listing or (session and not session.casefold().startswith("case") and not patients):
-        kind = f"a {session.casefold()} table" if session else "a table"
-        found = f"{path.name} is {kind} of groups, not a listing of patients: {dictionary.file} says so."
-        raise InputError("SL-569", found, LISTING)
+def _tabled(names: tuple[str, ...], dictionary: Dictionary | None = None) -> str:
+    """Return what a table of groups is called; nothing for a listing of patients."""
+    session = dictionary.session.get("Type", "").casefold() if dictionary else ""
+    listing = _any(names, PATIENT) or not (session or _any(names, TABLED)) or session.startswith("case")
+    if listing and (dictionary is None or dictionary.listing):
+        return ""
+    return f"{session} table".strip()
+
+
+def _any(names: Iterable[str], known: Iterable[str]) -> bool:
+    return any(same_name(name, other) for name in names for other in known)
 
 
 def _described(
@@ -174,8 +179,6 @@ def _described(
 
 def _named(path: Path, head: Head, mark: str, rows: list[list[str]]) -> tuple[tuple[str, ...], bool]:
     """Return the names of the header of a file without ``.dic``."""
-    if any(same_name(name, known) for name in rows[0] for known in TABLED):
-        raise InputError("SL-569", f"{path.name} is a table of groups, not a listing of patients.", LISTING)
     names = tuple(name or f"column {i}" for i, name in enumerate(rows[0], 1))
     if not looks_named(rows):
         found = f"{path.name} does not begin with names, and has no .dic beside it."

@@ -17,7 +17,7 @@ from .engines import Engine
 from .lines import BLANK, CONTROL, COUNT, FINE, HEADER, OPEN, STRAY, Lines
 from .opening import BOM
 
-__all__ = ["Export", "Gathering", "refuse_many"]
+__all__ = ["Export", "Gathering", "Part", "assembled", "refuse_many"]
 
 ENCODINGS = ("utf-8", "cp1252")
 REASONS = {
@@ -62,6 +62,20 @@ class Export:
     formats: dict[str, dict[str, str]] = field(repr=False)
     unformatted: frozenset[str] = field(repr=False)
     facts: dict
+
+
+def assembled(
+    about: Description, names: list[str], columns: list[pd.Series], lines: np.ndarray, bad: list, facts: dict
+) -> Export:
+    """Return an export of those columns, rows and quarantined lines."""
+    return Export(
+        table=pd.concat(columns, axis=1, keys=names) if columns else pd.DataFrame(index=range(len(lines))),
+        lines=lines,
+        quarantine=pd.DataFrame(bad, columns=["line", "reason"]).astype({"line": np.int64}),
+        formats={name: about.formats[name] for name in names if name in about.formats},
+        unformatted=about.unformatted.intersection(names),
+        facts=facts,
+    )
 
 
 def refuse_many(export: Export, most: float) -> None:
@@ -172,22 +186,16 @@ class Gathering:
         bad = sorted(bad + list(wrong.items()))
         names = [about.names[i] for i in self._wanted]
         columns = [column.series(about.cells, encoding, keep) for column in self._columns]
-        return Export(
-            table=pd.concat(columns, axis=1, keys=names) if columns else pd.DataFrame(index=range(len(lines))),
-            lines=lines,
-            quarantine=pd.DataFrame(bad, columns=["line", "reason"]).astype({"line": np.int64}),
-            formats={name: about.formats[name] for name in names if name in about.formats},
-            unformatted=about.unformatted.intersection(names),
-            facts={
-                **about.facts,
-                "encoding": encoding,
-                "sha256": {"file": sha256, **about.sha256},
-                "lines": self._n,
-                "rows": len(lines),
-                "quarantined": len(bad),
-                "cut_off": any(reason == REASONS[OPEN] for _, reason in bad),
-            },
-        )
+        facts = {
+            **about.facts,
+            "encoding": encoding,
+            "sha256": {"file": sha256, **about.sha256},
+            "lines": self._n,
+            "rows": len(lines),
+            "quarantined": len(bad),
+            "cut_off": any(reason == REASONS[OPEN] for _, reason in bad),
+        }
+        return assembled(about, names, columns, lines, bad, facts)
 
 
 def _decodes(text: bytes, encoding: str) -> bool:

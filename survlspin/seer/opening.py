@@ -18,7 +18,18 @@ from typing import Any, BinaryIO
 from .._messages import listed
 from ..errors import InputError
 
-__all__ = ["DELIMITERS", "Hashed", "Head", "delimiter_of", "looks_named", "opened", "read_head", "same_name", "split"]
+__all__ = [
+    "DELIMITERS",
+    "Hashed",
+    "Head",
+    "delimiter_of",
+    "digest",
+    "looks_named",
+    "opened",
+    "read_head",
+    "same_name",
+    "split",
+]
 
 DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";"}
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
@@ -75,7 +86,26 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, Hashed]]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError("SL-562", f"{path.name} is no whole gzip file: {error}.", "Fetch or pack it again.") from error
     except OSError as error:
-        raise InputError("SL-501", f"{path} cannot be opened: {error.strerror or error}.", "Check the path.") from error
+        raise _unopened(path, error) from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    InputError
+        SL-501 it cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unopened(path, error) from error
+
+
+def _unopened(path: Path, error: OSError) -> InputError:
+    return InputError("SL-501", f"{path} cannot be opened: {error.strerror or error}.", "Check the path.")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from .._messages import nearest
 from ..errors import InputError
+from .cache import cached, keep, place
 from .describe import Description, describe
-from .engines import engine_named
+from .engines import Engine, engine_named
 from .export import Export, Gathering, Part, refuse_many
 from .lines import blocks
-from .opening import opened
+from .opening import digest, opened
 
 __all__ = ["Source", "open_export", "read_export"]
 
@@ -73,12 +74,24 @@ class Source:
             cannot be read; SL-572 a column that is not there; SL-574 an engine that is not there; SL-575 the cache
             cannot be written.
         """
-        gathering = Gathering(self.about, self._wanted(names), engine_named(engine))
+        wanted, parse = self._wanted(names), engine_named(engine)
+        export = self._cached(wanted, parse, cache) if cache is not None else self._parsed(wanted, parse)
+        refuse_many(export, max_quarantine)
+        return export
+
+    def _parsed(self, wanted: list[int], engine: Engine) -> Export:
+        gathering = Gathering(self.about, wanted, engine)
         with opened(self.path) as (stream, hashed):
             for part in _side_by_side(gathering.parse, blocks(stream, BLOCK)):
                 gathering.add(part)
-        export = gathering.export(hashed.hexdigest())
-        refuse_many(export, max_quarantine)
+        return gathering.export(hashed.hexdigest())
+
+    def _cached(self, wanted: list[int], engine: Engine, folder: str | Path) -> Export:
+        names = [self.names[i] for i in wanted]
+        export = cached(place(folder, digest(self.path), self.about, names), self.about, names)
+        if export is None:
+            export = self._parsed(wanted, engine)
+            keep(place(folder, export.facts["sha256"]["file"], self.about, names), export)
         return export
 
     def _wanted(self, names: Iterable[str] | None) -> list[int]:
@@ -135,7 +148,11 @@ def open_export(
         SL-573 an unknown encoding.
     """
     path, dic, sas = Path(path), Path(dic) if dic else None, Path(sas) if sas else None
-    return Source(path, describe(path, dic, sas, encoding, delimiter))
+    about = describe(path, dic, sas, encoding, delimiter)
+    if about.table:
+        found = f"{path.name} is a {about.table} of groups, not a listing of patients."
+        raise InputError("SL-569", found, "In SEER*Stat, make a Case Listing Session with Patient ID, and export that.")
+    return Source(path, about)
 
 
 def read_export(path: str | Path, names: Iterable[str] | None = None, **how) -> Export:
