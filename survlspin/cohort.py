@@ -193,15 +193,12 @@ def build_cohort(
     how = {"dic": dic, "sas": sas, "engine": engine, "cache": cache, "max_quarantine": max_quarantine}
     records = read_records(data, choice, aliases=aliases, **how)
     _warn_submission(recipe, records.facts)
-    values = _Fields(choice, dict(records.fields))
     patients = _patients(choice, records)
-    keep, flow = _flow(choice, values, patients)
+    keep, flow = _flow(choice, _Fields(choice, records.fields), patients)
     rows = np.flatnonzero(keep)
-    kept = {name: each.take(rows) for name, each in records.fields.items()}
     if patients is not None:
-        place = in_order(patients[rows], kept, [name for name in recipe.order if name in kept])
-        kept = {name: each.take(place) for name, each in kept.items()}
-    fields = _Fields(choice, kept)
+        rows = in_order(rows, patients, records.fields, [name for name in recipe.order if name in records.fields])
+    fields = _Fields(choice, {name: records.fields.pop(name).take(rows) for name in list(records.fields)})
     frame, columns = predictors(choice, fields, records.headers, len(rows), seed)
     frame, roles = _with_roles(choice, fields, frame)
     manifest = manifest_of(choice, records.facts, frame, columns, roles, flow.end, seed)
@@ -229,10 +226,9 @@ class _Fields(dict):
 
 def _warn_submission(recipe: Recipe, facts: Mapping[str, Any]) -> None:
     given = facts.get("submission")
-    if recipe.submissions and given and given not in recipe.submissions:
-        found = (
-            f"the export is of the submission of {given}; recipe {recipe.name!r} knows {listed(recipe.submissions)}."
-        )
+    if recipe.submissions and (given or facts.get("database")) and given not in recipe.submissions:
+        known = listed(recipe.submissions, 20)
+        found = f"the export is of the submission of {given}; recipe {recipe.name!r} knows {known}."
         remedy = "Codes that are new stop the run by name; compare the flow and the manifest with the documentation."
         warnings.warn(InputWarning("SL-590", found, remedy), stacklevel=3)
 

@@ -77,9 +77,9 @@ def refuse_conflicts(
         raise InputError("SL-591", f"records of one patient contradict each other in {what}.", remedy)
 
 
-def in_order(patients: np.ndarray, values: Mapping[str, Values], order: Iterable[str]) -> np.ndarray:
-    """Return positions that sort records by patient, then `order`, then all other fields: int array (n,)."""
-    keys = [patients, *(values[name].data for name in order)]
+def in_order(rows: np.ndarray, patients: np.ndarray, values: Mapping[str, Values], order: Iterable[str]) -> np.ndarray:
+    """Return `rows` (positions of records) sorted by patient, then `order`, then all other fields."""
+    keys = [patients[rows], *(values[name].data[rows] for name in order)]
     place = np.lexsort(keys[::-1])
     new = np.zeros(len(place), dtype=bool)
     for key in keys:
@@ -88,9 +88,9 @@ def in_order(patients: np.ndarray, values: Mapping[str, Values], order: Iterable
     run = np.cumsum(new)
     tied = np.flatnonzero(np.bincount(run)[run] > 1)
     if len(tied):
-        rest = [_rank(each.take(place[tied])) for each in values.values()]
+        rest = [_rank(each.take(rows[place[tied]])) for each in values.values()]
         place[tied] = place[tied][np.lexsort([*rest, run[tied]])]
-    return place
+    return rows[place]
 
 
 def _contradicting(owner: np.ndarray, values: Values) -> int:
