@@ -62,3 +62,31 @@ OwnSeed = _option("--seed", "Decides every random number.", int, MODEL, min=0)
 OwnForce = _option("--force", "Accept fewer than 10 events and suspect values.", bool, MODEL)
 Test = _option("--test", "Share of the rows to set apart and judge the model on.", float, MODEL, min=0.0, max=0.9)
 OwnOut = _option("--out", "Folder for the model and its tables; files of the same names are replaced.", Path)
+
+RECIPE = "The recipe"
+
+
+class Engine(StrEnum):
+    """What parses an export; the answer is the same."""
+
+    pandas = "pandas"
+    polars = "polars"
+
+
+Export = Annotated[Path | None, typer.Argument(help="The export of a registry, or a table.", show_default=False)]
+Checked = Annotated[Path, typer.Argument(help="The export of a registry, a table, or a cohort.", show_default=False)]
+Dic = _option("--dic", "The .dic of an export; by default the one beside it.", Path | None, FILE)
+Sas = _option("--sas", "The .sas of a fixed-width file; by default the one beside it.", Path | None, FILE)
+ParsedBy = _option("--engine", "What parses an export; the cohort is the same.", Engine, FILE)
+Cache = _option(
+    "--cache", "A folder for a copy of the export that is read faster. It holds patients.", Path | None, FILE
+)
+Quarantine = _option("--max-quarantine", "Largest share of lines that cannot be read.", float, FILE, min=0.0, max=1.0)
+Recipe = _option("--recipe", "A name that --recipes lists, or the path of a .toml file.", panel=RECIPE)
+Recipes = _option("--recipes", "List the recipes, their outcomes and switches.", bool, RECIPE)
+Outcome = _option("--outcome", "One of the recipe's outcomes; by default its first.", panel=RECIPE)
+Switch = _option("--set", "A switch of the recipe, NAME=VALUE; may be repeated.", Names, RECIPE)
+Alias = _option("--alias", "What a column is called here, FIELD=HEADER; may be repeated.", Names, RECIPE)
+NoiseSeed = _option("--seed", "Of the noise columns that a recipe may have.", int, RECIPE, min=0)
+MinCell = _option("--min-cell", "The flow shows no number from 1 to this less 1; 1 hides nothing.", int, None, min=1)
+CohortOut = Annotated[Path, typer.Option("-o", "--out", help="The cohort, .parquet; the flow and manifest beside it.")]

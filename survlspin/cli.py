@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from survlspin import _options as o
+from survlspin._remedies import remedy
 from survlspin.errors import InputError, InputTypeError, InputWarning
 
 if TYPE_CHECKING:
@@ -23,32 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+NEEDED = {"EXPORT": "data", "--recipe NAME": "recipe"}
 USER_ERROR, CANNOT_WRITE, INTERRUPTED = 2, 3, 130
 WRITING = ("SL-521", "SL-522", "SL-523", "SL-526", "SL-547", "SL-549")
 EXITS = "Exit codes: 0 done; 2 something to mend in the call or the data; 3 cannot write; 130 interrupted."
 SURVIVAL = ("time", "event", "entry", "stratum", "event_code")
-
-# what to do about a mistake, in the words of the command line
-REMEDIES = {
-    "SL-103": "Name the value that is the event: --event-code VALUE.",
-    "SL-107": "Name the value that is the event: --event-code VALUE.",
-    "SL-109": "Give a number of months (or days, years); of dates, the difference.",
-    "SL-110": "Patients are at risk on (entry, time]; for times of 0 there are --zero-time half and drop.",
-    "SL-117": "Results would be noise; --force fits all the same.",
-    "SL-119": "Keep, move or drop these rows: --zero-time keep, half or drop.",
-    "SL-206": "Leave this column out: --drop COLUMN.",
-    "SL-208": "Mend these cells; --force takes them as they are.",
-    "SL-209": "Mend the cells; if they are codes, say so: --category COLUMN. Empty cells alone are missing.",
-    "SL-211": "Leave it out (--drop COLUMN), or make it numbers or categories (of dates, a difference).",
-    "SL-212": "Merge the rare ones, or leave the column out: --drop COLUMN.",
-    "SL-215": "Leave them out (--drop COLUMN), unless they were known at time 0.",
-    "SL-216": "Say which is the label (--id COLUMN); leave others out (--drop COLUMN) if they measure nothing.",
-    "SL-341": "Ask for fewer: --folds.",
-    "SL-342": "Ask for fewer: --folds.",
-    "SL-343": "Say which column is the patient: --group COLUMN.",
-    "SL-346": "Ask for at least 2: --folds.",
-    "SL-351": "Merge rare categories, ask for fewer --folds, or leave the column out: --drop COLUMN.",
-}  # fmt: skip
 
 app = typer.Typer(
     name="survlspin",
@@ -99,7 +80,7 @@ def run(
     jobs: o.Jobs = None, force: o.Force = False, out: o.Out = Path("survlspin-results"), as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, _main_job, "closing")
+    _finish(ctx.params, _main_job, "summary.closing")
 
 
 @app.command(
@@ -119,10 +100,50 @@ def fit(
     setting: o.Setting = (), test: o.Test = 0.0, seed: o.OwnSeed = 0, force: o.OwnForce = False,
     out: o.OwnOut = Path("survlspin-model"), as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, _fit_job, "fit_closing")
+    _finish(ctx.params, _fit_job, "summary.fit_closing")
 
 
-def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any]], words: str) -> None:
+@app.command(
+    help="Make a cohort of a registry's export, or of a table, by a recipe: prints how many rows, patients and events "
+    "each rule excludes, and writes the cohort (Parquet), the flow (table, JSON, chart) and the manifest. The flow "
+    "hides small numbers; the cohort holds patients.",
+    epilog=EXITS,
+)
+@_exits
+def cohort(
+    ctx: typer.Context,
+    data: o.Export = None, recipe: o.Recipe = None, recipes: o.Recipes = False, outcome: o.Outcome = None,
+    switch: o.Switch = (), alias: o.Alias = (), seed: o.NoiseSeed = 0, dic: o.Dic = None, sas: o.Sas = None,
+    engine: o.ParsedBy = o.Engine.pandas, cache: o.Cache = None, max_quarantine: o.Quarantine = 0.01,
+    min_cell: o.MinCell = 5, out: o.CohortOut = Path("cohort.parquet"), as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:  # fmt: skip
+    if recipes:
+        from survlspin import preparing
+
+        found = preparing.recipe_list()
+        typer.echo(json.dumps(found) if as_json else preparing.recipe_text(found))
+    else:
+        _finish(ctx.params, _cohort_job, "preparing.closing")
+
+
+@app.command(
+    help="Say what is wrong with a file before anything runs: its form, lines that cannot be read, columns, labels "
+    "that are not known, the years covered, duplicates, and what a recipe would miss. Shows no patient's values.",
+    epilog="Exit codes: 0 fine; 2 something to mend in the file or the call; 130 interrupted.",
+)
+@_exits
+def check(
+    ctx: typer.Context,
+    data: o.Checked, recipe: o.Recipe = None, outcome: o.Outcome = None, switch: o.Switch = (), alias: o.Alias = (),
+    dic: o.Dic = None, sas: o.Sas = None, engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:  # fmt: skip
+    if not _finish(ctx.params, _check_job, "checking.closing")["fine"]:
+        raise typer.Exit(USER_ERROR)
+
+
+def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any]], words: str) -> dict[str, Any]:
     """Do a job, collect the notes, and say what was found."""
     start = perf_counter()
     with _notes(given["verbose"]) as notes:
@@ -132,9 +153,9 @@ def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any
     if given["as_json"]:
         typer.echo(json.dumps(report, allow_nan=False))
     else:
-        from survlspin import summary
-
-        typer.echo("\n" + getattr(summary, words)(report))
+        module, name = words.split(".")
+        typer.echo("\n" + getattr(import_module(f"survlspin.{module}"), name)(report))
+    return report
 
 
 def _main_job(given: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +195,46 @@ def _fit_job(given: dict[str, Any]) -> dict[str, Any]:
         raise _cannot_write(given["out"], error) from error
 
 
+def _cohort_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read, apply the recipe, write; return what was counted."""
+    from survlspin.preparing import prepare
+
+    if absent := [name for name in ("EXPORT", "--recipe NAME") if given[NEEDED[name]] is None]:
+        found = f"survlspin cohort needs {' and '.join(absent)}."
+        raise InputError("SL-510", found, "survlspin cohort --recipes lists the recipes.")
+    same = ("data", "recipe", "out", "min_cell", "cache", "seed", "max_quarantine")
+    how = {**{name: given[name] for name in same}, **_registry(given)}
+    _begin(given)
+    return prepare(**how)
+
+
+def _check_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Look at a file; return what was found."""
+    from survlspin.checking import examine
+
+    how = _registry(given)
+    _begin(given)
+    return examine(given["data"], recipe=given["recipe"], **how)
+
+
+def _begin(given: dict[str, Any]) -> None:
+    """Say what is being done: the work is silent for minutes."""
+    if not given["as_json"]:
+        from survlspin import __version__
+
+        typer.echo(f"survlspin {__version__}")
+        typer.echo(f"reading {given['data']} ...", err=True)
+
+
+def _registry(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what `cohort` and `check` say alike of an export and a recipe."""
+    from survlspin.preparing import pairs
+
+    switches, aliases = pairs(given["switch"], "--set"), pairs(given["alias"], "--alias")
+    same = {name: given[name] for name in ("outcome", "dic", "sas")}
+    return {**same, "switches": switches, "aliases": aliases, "engine": given["engine"].value}
+
+
 def _study(given: dict[str, Any]) -> "Study":
     """Return the patients: of the file, or without one GBSG2."""
     from survlspin.study import gbsg2, study_of
@@ -208,8 +269,8 @@ def _form(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _roles(given: dict[str, Any]) -> "Roles | None":
-    """Return the roles of the file's columns, or None where there is no file."""
-    from survlspin.study import Roles
+    """Return the roles of the file's columns, or None where there is no file; a cohort's manifest says them."""
+    from survlspin.study import Roles, known_roles
 
     roles = {field.name: given[field.name] for field in fields(Roles)}
     if given["data"] is None:
@@ -217,7 +278,9 @@ def _roles(given: dict[str, Any]) -> "Roles | None":
         if named := [f"--{name}" for name, value in of_a_file.items() if value]:
             raise InputError("SL-510", f"{', '.join(named)} without --data.", "Name the file: --data FILE.")
         return None
-    if absent := [f"--{name} COLUMN" for name in ("time", "event") if given[name] is None]:
+    if given["time"] is None and given["event"] is None:
+        roles = {name: roles[name] or known for name, known in {**roles, **known_roles(given["data"])}.items()}
+    if absent := [f"--{name} COLUMN" for name in ("time", "event") if roles[name] is None]:
         raise InputError("SL-510", f"--data needs {' and '.join(absent)}.", "See --help.")
     return Roles(**{name: tuple(value) if isinstance(value, list) else value for name, value in roles.items()})
 
@@ -244,9 +307,7 @@ def _cannot_write(out: Path, error: OSError) -> InputError:
 
 
 def _said(message: InputError | InputTypeError | InputWarning) -> str:
-    own = isinstance(message, InputWarning) and message.code not in ("SL-215", "SL-216")  # nothing was refused
-    remedy = message.remedy if own else REMEDIES.get(message.code, message.remedy)
-    return " ".join(part for part in (message.code, message.found, remedy) if part)
+    return " ".join(part for part in (message.code, message.found, remedy(message)) if part)
 
 
 @contextmanager

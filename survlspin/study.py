@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pandas.api import types
 
 from survlspin._messages import listed, nearest, rows
 from survlspin.design import Design, check_leaks
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
-from survlspin.reading import read_table
+from survlspin.reading import PARQUET, read_table
 
-__all__ = ["Roles", "Study", "check_labels", "check_roles", "gbsg2", "study_of"]
+__all__ = ["Roles", "Study", "check_labels", "check_roles", "gbsg2", "known_roles", "study_of"]
+
+MANIFEST = b"survlspin"  # the key of a cohort's manifest in the metadata of Parquet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +171,26 @@ def study_of(
     design = Design.fit(X, weight=outcome.weight, force=force)
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
-    return Study(str(path), X, y, "the file's unit", groups, design)
+    made = _manifest(path)
+    same = made.get("roles", {}).get("time") == roles.time
+    return Study(str(path), X, y, made["unit"] if same else "the file's unit", groups, design)
+
+
+def known_roles(path: str | Path) -> dict[str, str]:
+    """Return the roles of the columns of a cohort file, as its manifest has them; empty for any other file."""
+    roles = _manifest(path).get("roles", {})
+    return {field.name: roles[field.name] for field in fields(Roles) if field.name in roles}
+
+
+def _manifest(path: str | Path) -> dict:
+    """Return the manifest in the metadata of a cohort file, or an empty one: what else it is, `read_table` says."""
+    if Path(path).suffix.lower() not in PARQUET:
+        return {}
+    try:
+        said = pq.read_schema(path).metadata or {}
+        return json.loads(said.get(MANIFEST, "{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
 
 
 def check_roles(

@@ -1,0 +1,46 @@
+"""What to do about a mistake, in the words of the command line."""
+
+import re
+
+from survlspin.errors import InputError, InputTypeError, InputWarning
+
+__all__ = ["REMEDIES", "remedy"]
+
+REMEDIES = {
+    "SL-103": "Name the value that is the event: --event-code VALUE.",
+    "SL-107": "Name the value that is the event: --event-code VALUE.",
+    "SL-109": "Give a number of months (or days, years); of dates, the difference.",
+    "SL-110": "Patients are at risk on (entry, time]; for times of 0 there are --zero-time half and drop.",
+    "SL-117": "Results would be noise; --force fits all the same.",
+    "SL-119": "Keep, move or drop these rows: --zero-time keep, half or drop.",
+    "SL-206": "Leave this column out: --drop COLUMN.",
+    "SL-208": "Mend these cells; --force takes them as they are.",
+    "SL-209": "Mend the cells; if they are codes, say so: --category COLUMN. Empty cells alone are missing.",
+    "SL-211": "Leave it out (--drop COLUMN), or make it numbers or categories (of dates, a difference).",
+    "SL-212": "Merge the rare ones, or leave the column out: --drop COLUMN.",
+    "SL-215": "Leave them out (--drop COLUMN), unless they were known at time 0.",
+    "SL-216": "Say which is the label (--id COLUMN); leave others out (--drop COLUMN) if they measure nothing.",
+    "SL-341": "Ask for fewer: --folds.",
+    "SL-342": "Ask for fewer: --folds.",
+    "SL-343": "Say which column is the patient: --group COLUMN.",
+    "SL-346": "Ask for at least 2: --folds.",
+    "SL-351": "Merge rare categories, ask for fewer --folds, or leave the column out: --drop COLUMN.",
+}  # fmt: skip
+
+# arguments of functions that remedies name, and the options that say the same
+OPTIONS = (
+    (r"aliases=\{'(\w+)': 'its header'\}", r"--alias \1=HEADER"),
+    (r"\balias (\w+)=('[^']*'|\"[^\"]*\")", r"--alias \1=\2"),
+    (r"\((\w+)=HEADER\)", r"(--alias \1=HEADER)"),
+    (r"\b(dic|sas)=(?!\w)", r"--\1 FILE"),
+    (r"\bmax_quarantine\b", "--max-quarantine SHARE"),
+)
+
+
+def remedy(message: InputError | InputTypeError | InputWarning) -> str:
+    """Return what a mistake's message advises, as the command takes it."""
+    own = isinstance(message, InputWarning) and message.code not in ("SL-215", "SL-216")  # nothing was refused
+    text = message.remedy if own else REMEDIES.get(message.code, message.remedy)
+    for argument, option in OPTIONS:
+        text = re.sub(argument, option, text)
+    return text
