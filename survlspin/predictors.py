@@ -99,8 +99,8 @@ def _levels(column: Column, values: Values, unknown: str) -> tuple[tuple[str, ..
     blank = (values.status == STATUS.index("blank")) & (column.blank == "level")
     for level, rows in ((UNKNOWN_LEVEL, ~values.known & ~blank), (BLANK_LEVEL, blank)):
         if (unknown == "level" and level == UNKNOWN_LEVEL) or (column.blank and level == BLANK_LEVEL):
-            codes[rows] = len(levels)
-            levels = (*levels, level)
+            levels = tuple(dict.fromkeys((*levels, level)))
+            codes[rows] = levels.index(level)
     return levels, codes
 
 

@@ -189,6 +189,10 @@ def test_categories_keep_what_is_not_known_as_levels(tmp_path):
     refused("SL-599", "does not list the level", raw, some)
     rest = build_cohort(raw, write(tmp_path, **column(coding="category", levels=["1"], rest="more"))).frame["grade"]
     assert set(rest) == {"1", "more", "unknown"}
+    pooled = build_cohort(raw, write(tmp_path, **column(coding="category", levels=["1"], rest="unknown"))).frame[
+        "grade"
+    ]
+    assert pooled.tolist() == grade.map(lambda label: "1" if label == "I" else "unknown").tolist()
 
 
 def test_the_manifest_explains_every_column(small):
