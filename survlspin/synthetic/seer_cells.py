@@ -21,6 +21,7 @@ COMMON = {UNKNOWN: [("Unknown", "")], BLANK: [("Blank(s)", "")] * 7 + [("", "")]
 OWN = 1001  # codes from here on are given to labels that have none
 SPAN = re.compile(r"(\d+)-(\d+)")
 MOST = 40  # codes of one range that are written
+WORDED = 5  # width of the fixed-width fields that hold labels such as p1C
 WIDTHS = {"nodes_pos": 2, "nodes_exam": 2, "n_malignant": 2, "survival_months": 4}
 SEQUENCES = ("One primary only", *(f"{k} of {of} or more primaries" for k, of in (("1st", 2), ("2nd", 2), ("3rd", 3))))
 NEOPLASMS = ("Only one state registry-defined neoplasm", "1st of 2 or more state registry-defined neoplasms")
@@ -42,6 +43,7 @@ SPECIAL = {  # cells that the code book describes by an expression or a wide ran
         "other": [("Other Cause of Death", "50300")],
     },
     "site_recode": {"other": [("Lung and Bronchus", "22030")]},
+    "site": {"other": [("C34.1-Upper lobe, lung", "C341")]},
     "t16": {"T0": [("c0", ""), ("p0", "")], "Tis": [("pIS", ""), ("cIS", "")]},
     "size_recode": {"xx1": [("XX1", "XX1")]},
     "sequence": {NA: [(NEOPLASMS[k % 2], str(k)) for k in range(60, 89)]},
@@ -89,7 +91,7 @@ def printed(
         codes[rows] = place + len(texts)
         shown, labels = _shown(cells, form, formats)
         texts += shown
-        if field.kind == "category" or name.startswith("age"):
+        if name not in ("year", "followup_year"):  # their codes count from 1800
             formats |= labels
     if name == "sex" and form != "fixed":
         texts, formats = _indented(texts, form), {code: f'"  {label}"' for code, label in formats.items()}
@@ -176,8 +178,8 @@ def _fitting(cells: list[Cell], width: int) -> list[Cell]:
     """The cells that a fixed-width column has room for, as codes of its width; blanks for what is not there."""
     whole = [code for _, code in cells if len(code) == width]
     short = [code.zfill(width) for _, code in cells if code.isdigit() and len(code) < width]
-    words = [label.ljust(width) for label, code in cells if not code and len(label) <= width]
-    return [("", code) for code in whole or short or words or [" " * width]]
+    words = [label.ljust(width) for label, code in cells if label and len(label) <= width < 10]
+    return [("", code) for code in whole or (words if width == WORDED else short) or [" " * width]]
 
 
 def _shown(cells: list[Cell], form: str, formats: dict[str, str]) -> tuple[list[str], dict[str, str]]:
@@ -188,7 +190,7 @@ def _shown(cells: list[Cell], form: str, formats: dict[str, str]) -> tuple[list[
         if not code and label and sibling != "Blank(s)":
             given = {text: number for number, text in labels.items()}
             code = given.get(label, str(OWN + len(formats) + len(labels)))
-        if code and sibling and sibling != "Blank(s)":
+        if code and sibling and sibling not in (code, "Blank(s)"):
             labels[code] = label or sibling
         shown.append(code if form in ("fixed", "unformatted") else label or code)
     return shown, labels

@@ -37,8 +37,9 @@ class SeerExport:
     dic, sas : Path or None
         The files beside it: the .dic of a case listing, the .sas of a fixed-width file.
     truth : DataFrame (n, ...)
-        A row per whole line of the export, in its order: ``patient``, ``subgroup``, ``log_hazard``, ``factor_NAME``, the
-        true values (``sex``, ``age``, ``year``, ``size_mm``, ...), and ``copy``: an exact copy of an earlier line.
+        A row per whole line of the export, in its order: ``patient``, ``subgroup``, ``log_hazard``, ``factor_NAME``,
+        the true values (``sex``, ``age``, ``year``, ``size_mm``, ...), and ``copy``: an exact copy of an earlier
+        line.
     broken_lines : tuple of int
         Numbers of the lines that are broken, from 1.
     """
@@ -144,7 +145,7 @@ def _records(
     drawn = Dirt(rng, n, dirt)
     recorded = record_people(drawn, clean, said.oldest)
     record_extent(drawn, clean, recorded)
-    sweep(rng, recorded, book, said.fields[1:], clean["year"].to_numpy(), dirt)
+    sweep(rng, recorded, book, said.fields[1:], dirt)
     rows = np.append(np.arange(n), rng.choice(n, round(COPIES * dirt * n), replace=False))
     copy = np.arange(len(rows)) >= n
     return clean.iloc[rows].reset_index(drop=True).assign(copy=copy), recorded.take(rows)

@@ -12,6 +12,7 @@ __all__ = ["sweep"]
 COUNTED = ("size_eod", "size_cs", "size_sum", "size_recode", "nodes_pos", "nodes_exam")
 LEFT = ("vital", "registry", "income", "year")  # what the submission decides
 SHARE = 2e-5  # of the records have each rare state, one at least
+ELSEWHERE = ("site", "other")  # every record is of the breast
 LEAST = 2_000  # records below which nothing is added
 
 
@@ -20,7 +21,6 @@ def sweep(
     recorded: Recorded,
     book: Codebook,
     fields: tuple[str, ...],
-    year: np.ndarray,
     scale: float,
 ) -> None:
     """Record every state of the code book that has not occurred, for a few tumours of the years of its field.
@@ -32,11 +32,10 @@ def sweep(
         Changed in place.
     book : Codebook
     fields : tuple of str
-    year : int array (n,)
-        Of diagnosis.
     scale : float
         Multiplies the share; 0: nothing is added.
     """
+    year = recorded.numbers["year"]
     if scale == 0 or len(year) < LEAST:
         return
     size = max(1, round(SHARE * scale * len(year)))
@@ -50,5 +49,5 @@ def sweep(
         there = {states.names[code] for code in np.unique(states.codes)}
         wanted = dict.fromkeys(state_of(field, code) for code in own_codes(field))
         for state in [state for state in wanted if state is not None and state not in there]:
-            if len(rows):
+            if len(rows) and (name, state) != ELSEWHERE:
                 states[rng.choice(rows, min(size, len(rows)), replace=False)] = state
