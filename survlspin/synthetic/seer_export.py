@@ -10,6 +10,7 @@ from survlspin._messages import nearest
 from survlspin.codebook import Codebook
 from survlspin.errors import InputError
 from survlspin.synthetic.seer_cells import FORMS
+from survlspin.synthetic.seer_expected import expected_events, expected_fails, expected_flow
 from survlspin.synthetic.seer_extent import record_extent
 from survlspin.synthetic.seer_files import DELIMITERS
 from survlspin.synthetic.seer_layout import SUBMISSIONS, Submission
@@ -42,6 +43,8 @@ class SeerExport:
         line.
     broken_lines : tuple of int
         Numbers of the lines that are broken, from 1.
+    recorded : Recorded
+        What the registry recorded of each, before it was printed.
     """
 
     path: Path
@@ -49,6 +52,16 @@ class SeerExport:
     sas: Path | None
     truth: pd.DataFrame = field(repr=False)
     broken_lines: tuple[int, ...]
+    recorded: Recorded = field(repr=False)
+
+    def fails(self, recipe: str, outcome: str = "os") -> pd.DataFrame:
+        """Return which records must fail which rule of a shipped SEER recipe: bool (n, rules), in the rules' order."""
+        return expected_fails(self.recorded, self.truth["copy"].to_numpy(), recipe, outcome)
+
+    def flow(self, recipe: str, outcome: str = "os") -> pd.DataFrame:
+        """Return the counts that the recipe's flow must have: see `expected_flow`."""
+        event = expected_events(self.recorded, recipe, outcome)
+        return expected_flow(self.fails(recipe, outcome), self.truth["patient"].to_numpy(), event)
 
 
 def seer_export(
@@ -133,7 +146,7 @@ def seer_export(
     book = Codebook.load("seer-breast")
     clean, recorded = _records(n, mode, years, book, said, dirt, random_state)
     files = written(Path(folder), recorded, clean["patient"].to_numpy(), book, said, how, random_state)
-    return SeerExport(*files[:3], clean, files[3])
+    return SeerExport(*files[:3], clean, files[3], recorded)
 
 
 def _records(
