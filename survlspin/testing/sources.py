@@ -113,7 +113,7 @@ def _check_manifest(outcome: str, cohort: Cohort) -> None:
         require(bool(entry["group"]), f"{where} belongs to no factor.")
         if entry["coding"] != "noise":
             require(bool(entry["fields"] and entry["headers"]), f"{where} comes from no column of the file.")
-        if entry["coding"] == "number":
+        if entry["coding"] == "number" and len(entry["fields"]) == 1:
             require(bool(entry["unit"]), f"{where} has no unit.")
         if entry["mean"] is not None and not entry["scaled"]:
             moments = np.array([entry["mean"], entry["sd"]])
