@@ -77,11 +77,11 @@ class Findings:
         choice : Choice or None
             With a recipe, fields that it does not need cannot stop the work.
         """
-        wanted = None if choice is None else needs(choice)
+        wanted = columns if choice is None else needs(choice)
         values: dict[str, Values] = {}
-        self.report["unmapped"] = {}
+        self.report |= {"unmapped": {}, "needed": [name for name in columns if name in wanted]}
         for name, column in columns.items():
-            part = self if wanted is None or name in wanted else Findings(self.report)
+            part = self if name in wanted else Findings(self.report)
             strange = _strange(book[name], column)
             if strange:
                 self.report["unmapped"][name] = _shown(book[name], strange)
@@ -90,6 +90,8 @@ class Findings:
             found = part.attempt(_decoded, book, name, column, rows)
             if found is not None:
                 values[name] = found
+        if beside := [name for name in self.report["unmapped"] if name not in wanted]:
+            self.note(f"Labels that are not known, in columns that the recipe does not need: {listed(beside)}.")
         year = values.get(YEAR if choice is None else choice.recipe.year)
         self.report["coverage"] = {name: _coverage(each, year) for name, each in values.items() if len(each.status)}
         self.report["missing"] = []

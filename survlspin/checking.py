@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from survlspin._remedies import remedy
 from survlspin.codebook import Codebook
 from survlspin.cohort import read_cohort
 from survlspin.errors import InputError
+from survlspin.preparing import cut_off
 from survlspin.reading import FEATHER, PARQUET, read_table
 from survlspin.recipe import Choice, load_recipe
 from survlspin.records import _table, _texts
 from survlspin.seer import Source, open_export
-from survlspin.seer.export import refuse_many
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
 from survlspin.summary import _columns, _wrapped
@@ -29,7 +30,6 @@ __all__ = ["closing", "examine"]
 
 TABLES = PARQUET + FEATHER
 MOST = 0.5  # of the columns that are known make a table the export of a registry
-QUARANTINE = 0.01
 KINDS = {
     "labels": "a case listing of SEER*Stat, with labels",
     "quoted": "a case listing of SEER*Stat, with labels in quotes",
@@ -110,10 +110,13 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
         return
     found.report |= {"kind": KINDS[facts["form"]], "facts": facts}
     headers = _named(found, book, source.names, aliases)
-    export = source.read(headers.values(), engine=engine, max_quarantine=1.0)
+    export = found.attempt(partial(source.read, headers.values(), engine=engine))
+    if export is None:  # too many lines that cannot be read: what of the others?
+        export = source.read(headers.values(), engine=engine, max_quarantine=1.0)
     reasons = {str(reason): int(n) for reason, n in export.quarantine["reason"].value_counts().items()}
     found.report |= {"facts": export.facts, "rows": export.facts["rows"], "quarantined": reasons}
-    found.attempt(refuse_many, export, QUARANTINE)
+    if export.facts["cut_off"]:
+        found.problems.append(cut_off(export.facts))
     _submission(found, export.facts, choice)
     columns = {}
     for name, header in headers.items():
@@ -171,7 +174,8 @@ def closing(report: Mapping[str, Any]) -> str:
         rows = [[name, each["kind"], f"{each['missing']:,}"] for name, each in table.items()]
         parts.append(_columns([["column", "holds", "missing"], *rows], left=(0, 1)))
     if coverage := report.get("coverage"):
-        parts.append(_years(report["columns"]["known"], coverage))
+        shown = {name: each for name, each in coverage.items() if name in report["needed"]}
+        parts.append(_years(report["columns"]["known"], shown))
     notes = [f"Note: {note}" for note in report["notes"]]
     problems = [f"  {each['code']} {each['found']} {each['remedy']}".rstrip() for each in report["problems"]]
     said = ["To mend:", *problems] if problems else ["Nothing to mend."]
@@ -184,7 +188,10 @@ def _opening(report: Mapping[str, Any]) -> list[str]:
     said = [f"{key} {facts[key]}" for key in ("database", "submission", "years", "cutoff") if facts.get(key)]
     said += [f"{key} {facts[key]}" for key in ("delimiter", "encoding") if facts.get(key)]
     said += [f"with {name}" for name in ("dic", "sas") if (facts.get("sha256") or {}).get(name)]
-    lines = [f"{report['source']}: {report.get('kind', 'not read')}{', ' if said else ''}{', '.join(said)}."]
+    lines = [
+        f"survlspin {report['version']}",
+        f"{report['source']}: {report.get('kind', 'not read')}{', ' if said else ''}{', '.join(said)}.",
+    ]
     if "rows" in report:
         lines.append(f"Rows: {report['rows']:,}.")
     if bad:

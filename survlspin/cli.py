@@ -218,11 +218,8 @@ def _check_job(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _begin(given: dict[str, Any]) -> None:
-    """Say what is being done: the work is silent for minutes."""
-    if not given["as_json"]:
-        from survlspin import __version__
-
-        typer.echo(f"survlspin {__version__}")
+    """Say on a terminal what takes minutes."""
+    if sys.stderr.isatty() and not given["as_json"]:
         typer.echo(f"reading {given['data']} ...", err=True)
 
 

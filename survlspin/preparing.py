@@ -6,19 +6,20 @@ import json
 import os
 import tempfile
 import textwrap
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from survlspin import __version__
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputWarning
 from survlspin.summary import _columns, _duration, _wrapped
 
 if TYPE_CHECKING:
     from survlspin.cohort import Cohort
     from survlspin.flow import Flow
 
-__all__ = ["closing", "pairs", "prepare", "recipe_list", "recipe_text", "targets"]
+__all__ = ["closing", "cut_off", "pairs", "prepare", "recipe_list", "recipe_text", "targets"]
 
 PRIVATE = 0o600
 ENDINGS = (".flow.csv", ".flow.json", ".flow.svg", ".manifest.json")
@@ -84,6 +85,11 @@ def prepare(
     ------
     InputError
         As `targets` and `build_cohort`; SL-354 `min_cell`; SL-523 a file cannot be written.
+
+    Warns
+    -----
+    InputWarning
+        SL-559 the file ends within a line; and what `build_cohort` warns of.
     """
     from survlspin.cohort import build_cohort
     from survlspin.recipe import load_recipe
@@ -91,9 +97,17 @@ def prepare(
     files = targets(out, [path for path in (data, dic, sas, Path(recipe)) if path is not None])
     known = load_recipe(recipe)
     cohort = build_cohort(data, known, dic=dic, sas=sas, **how)
+    if cohort.manifest["source"].get("cut_off"):
+        warnings.warn(cut_off(cohort.manifest["source"], InputWarning), stacklevel=2)
     flow = cohort.flow.masked(min_cell)
     _write(cohort, flow, files)
     return {**_report(cohort, flow, data), "files": [str(file) for file in files]}
+
+
+def cut_off(facts: Mapping[str, Any], kind: type = InputError) -> Any:
+    """Return the error, or warning, that a file ends within a line."""
+    found = f"{facts['file']} is cut off: its last line has no end, and is left out."
+    return kind("SL-559", found, "Export or copy it again; if it is whole, end its last line.")
 
 
 def _write(cohort: Cohort, flow: Flow, files: list[Path]) -> None:
@@ -141,6 +155,7 @@ def closing(report: dict[str, Any]) -> str:
     events = "; ".join(f"{code} {text}" for code, text in outcome["events"].items() if text)
     bad = [f"{n:,} with {reason}" for reason, n in report["reasons"].items()]
     lines = [
+        f"survlspin {report['version']}",
         f"Read: {report['source']}{f' ({known})' if known else ''}: {_said(flow['start'])}.",
         *([f"Lines that could not be read, and are in no row: {'; '.join(bad)}."] if bad else ()),
         f"Recipe: {report['recipe']}: {report['title']}.",
