@@ -94,7 +94,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Landing:
-    """Where a cell lands: its code, what it shows, and whether it reads as a code, a label or both."""
+    """Where a cell lands: its code, what it shows, and whether it reads as a code, a label or could be both."""
 
     code: Code
     text: str
@@ -194,7 +194,7 @@ class Field:
                 groups = [group for group in found.groups() if group]
                 numbers = tuple(value for group in groups if (value := _decimal(group)) is not None)
                 if numbers or code.value not in WORDS:
-                    return Landing(code, groups[0] if groups else plain, numbers, "label")
+                    return Landing(code, groups[0] if groups else plain, numbers, "both")
         return None
 
 
