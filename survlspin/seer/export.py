@@ -14,7 +14,7 @@ from ..errors import InputError
 from .columns import Column
 from .describe import EMPTY, Description
 from .engines import Engine
-from .lines import BLANK, CONTROL, COUNT, FINE, HEADER, OPEN, STRAY, Lines
+from .lines import BLANK, CONTROL, FINE, HEADER, OPEN, STRAY, Lines
 from .opening import BOM
 
 __all__ = ["Export", "Gathering", "Part", "assembled", "refuse_many"]
@@ -28,11 +28,15 @@ REASONS = {
 }
 UNDECODED = "bytes that are no "
 REMEDIES = {
-    CONTROL: "Export again; a file that went through another program may have lost its line ends.",
-    STRAY: "Export again with tabs, and without quotes.",
-    COUNT: "Export with tabs, or with delimited fields in quotes; check the delimiter and that the .dic or .sas fits.",
-    UNDECODED: "Say what it is: encoding='cp1252', 'utf-8', ...",
+    REASONS[CONTROL]: "Export again; a file that went through another program may have lost its line ends.",
+    REASONS[STRAY]: "Export again with tabs, and without quotes.",
+    REASONS[OPEN]: "Export or fetch it again: it is not whole.",
+    REASONS[BLANK]: "Export again; a file that went through another program may have got further line ends.",
 }
+ENCODE = "Say what they are: encoding='cp1252', 'utf-8', ..."
+SPLIT = (
+    "Export with tabs, or delimited cells in quotes. If it is so: are delimiter and .dic (or .sas) those of this file?"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +82,19 @@ def assembled(
     )
 
 
-def refuse_many(export: Export, most: float) -> None:
-    """Raise where more than that share of the lines is quarantined.
+def refuse_many(file: str, lines: int, reasons: list[str], most: float) -> None:
+    """Raise where more than a share `most` of a file's lines is quarantined, for those reasons.
 
     Raises
     ------
     InputError
         SL-570 with the most frequent reason and its likely cause.
     """
-    n, lines = len(export.quarantine), export.facts["lines"]
-    if n <= most * lines:
-        return
-    [(reason, often)] = Counter(export.quarantine["reason"]).most_common(1)
-    remedy = next((REMEDIES[key] for key, said in REASONS.items() if said == reason and key in REMEDIES), "")
-    if not remedy:
-        remedy = REMEDIES[UNDECODED if reason.startswith(UNDECODED) else COUNT]
-    found = f"{n} of {lines} lines of {export.facts['file']} cannot be read; {often} have {reason}."
-    raise InputError("SL-570", found, f"{remedy} To allow them: max_quarantine.")
+    if len(reasons) > most * lines:
+        [(reason, often)] = Counter(reasons).most_common(1)
+        remedy = REMEDIES.get(reason, ENCODE if reason.startswith(UNDECODED) else SPLIT)
+        found = f"{len(reasons)} of {lines} lines of {file} cannot be read; {often} have {reason}."
+        raise InputError("SL-570", found, f"{remedy} To allow more: max_quarantine.")
 
 
 class Part(NamedTuple):
@@ -158,11 +158,12 @@ class Gathering:
 
     def _decoded(self) -> tuple[str, dict[int, str]]:
         """Return the encoding, and the lines that it cannot decode with the reason."""
-        if (said := self._about.facts["encoding"]) is not None:
-            return said, dict.fromkeys(self._not(said), UNDECODED + said)
-        wrong = {name: self._not(name) for name in ENCODINGS}
-        name = ENCODINGS[2 * len(wrong["utf-8"]) > len(self._beyond)]
-        return name, dict.fromkeys(wrong[name], UNDECODED + name)
+        said = self._about.facts["encoding"]
+        if said is None and not self._beyond:
+            return "ascii", {}
+        if said is None:
+            said = ENCODINGS[2 * len(self._not("utf-8")) > len(self._beyond)]
+        return said, dict.fromkeys(self._not(said), UNDECODED + said)
 
     def _not(self, encoding: str) -> list[int]:
         return [line for line, text in self._beyond if not _decodes(text, encoding)]
@@ -173,17 +174,18 @@ class Gathering:
         Raises
         ------
         InputError
-            SL-563 there are no rows.
+            SL-563 there are no lines; SL-570 none of them can be read.
         """
         about, lines = self._about, np.concatenate(self._rows)
         encoding, wrong = self._decoded()
         keep = ~np.isin(lines, list(wrong)) if wrong else None
         lines = lines if keep is None else lines[keep]
-        if not len(lines):
-            raise InputError("SL-563", f"{about.facts['file']} has no row that can be read.", EMPTY)
-        last = max([lines[-1]] + [line for line, reason in self._bad if reason != REASONS[BLANK]])
+        last = max([*lines[-1:], *(line for line, reason in self._bad if reason != REASONS[BLANK])], default=0)
         bad = [(line, reason) for line, reason in self._bad if line < last or reason != REASONS[BLANK]]
         bad = sorted(bad + list(wrong.items()))
+        if not len(lines):
+            refuse_many(about.facts["file"], self._n, [reason for _, reason in bad], 0)
+            raise InputError("SL-563", f"{about.facts['file']} has no rows.", EMPTY)
         names = [about.names[i] for i in self._wanted]
         columns = [column.series(about.cells, encoding, keep) for column in self._columns]
         facts = {

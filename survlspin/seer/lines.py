@@ -122,7 +122,7 @@ def _bounds(buffer: np.ndarray, feeds: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if not len(feeds) or feeds[-1] != len(buffer) - 1:
         feeds = np.append(feeds, len(buffer))
     start = np.concatenate(([0], feeds[:-1] + 1))
-    end = feeds - ((feeds > start) & (buffer[feeds - 1] == RETURN))
+    end = feeds - ((feeds > start) & (feeds < len(buffer)) & (buffer[feeds - 1] == RETURN))
     return start, end
 
 

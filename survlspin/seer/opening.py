@@ -35,7 +35,7 @@ DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";"}
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 HEAD = 1 << 20
 SAMPLE = 200
-SESSION = re.compile(r"\.(sl|ss|sr|sf|sp|smp|slt|sd)m?$", re.I)
+SESSION = re.compile(r"\.s[flmprs]m?$", re.I)  # case listing, survival, rates, ...: sessions, and matrices with an m
 LISTING = "Export the case listing in SEER*Stat: Matrix > Export > Text File, with tabs."
 BINARY = (
     (b"PK\x03\x04", "a zip archive", "Unpack it and give the export that is inside."),
@@ -150,15 +150,15 @@ def read_head(path: Path) -> Head:
 def _refuse_other(path: Path, raw: bytes) -> None:
     """Refuse what is no text of cells."""
     name = path.name
+    if SESSION.search(name):
+        raise InputError("SL-561", f"{name} is a session or matrix of SEER*Stat.", LISTING)
     for magic, what, remedy in BINARY:
         if raw.startswith(magic):
             if magic.startswith(b"PK") and b"xl/" in raw:
                 what, remedy = "an Excel workbook", "Save it as CSV (UTF-8), or better: export again as text."
             raise InputError("SL-561", f"{name} is {what}.", remedy)
-    if SESSION.search(name):
-        raise InputError("SL-561", f"{name} is a session or matrix of SEER*Stat.", LISTING)
-    if b"\0" in raw:
-        raise InputError("SL-561", f"{name} is no text: it has zero bytes.", LISTING)
+    if 100 * raw.count(0) > len(raw):
+        raise InputError("SL-561", f"{name} is no text: it has many zero bytes.", LISTING)
     start = raw.removeprefix(BOM).lstrip()[:256].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
         found = f"{name} is a web page."

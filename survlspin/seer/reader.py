@@ -76,7 +76,7 @@ class Source:
         """
         wanted, parse = self._wanted(names), engine_named(engine)
         export = self._cached(wanted, parse, cache) if cache is not None else self._parsed(wanted, parse)
-        refuse_many(export, max_quarantine)
+        refuse_many(self.path.name, export.facts["lines"], list(export.quarantine["reason"]), max_quarantine)
         return export
 
     def _parsed(self, wanted: list[int], engine: Engine) -> Export:

@@ -93,7 +93,8 @@ def _factor(cells: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
     """Return codes and distinct cells of a field: array (n, width) of bytes."""
     n, width = cells.shape
     if width > 8:
-        return pd.factorize(cells.view(f"S{width}").ravel().astype(f"U{width}").astype(object))
+        codes, texts = pd.factorize(cells.view(f"S{width}").ravel().astype(object))
+        return codes, [text.decode("latin-1") for text in texts]
     packed = np.zeros((n, 8), dtype=np.uint8)
     packed[:, :width] = cells
     codes, numbers = pd.factorize(packed.view(np.uint64).ravel())
