@@ -89,7 +89,7 @@ def _cohort(found: Findings, path: Path) -> None:
 def _a_table(found: Findings, path: Path, choice: Choice | None, aliases: Mapping[str, str]) -> None:
     """Look at a table, with a recipe or by itself."""
     if choice is None:
-        _plain(found, read_table(path))
+        _plain(found, path, ())
         return
     table, facts = _table(path, choice.recipe, aliases)
     found.report |= {"kind": f"a table for recipe {choice.recipe.name!r}", "facts": facts, "rows": len(table)}
@@ -104,9 +104,8 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
     book, facts = _book(source.names) if choice is None else choice.recipe.book, source.facts
     strange = len(book.unresolved(source.names)) / len(source.names)
     if choice is None and facts["form"] == "csv" and strange > MOST:
-        _plain(
-            found, read_table(source.path, sep=DELIMITERS[facts["delimiter"]], encoding=facts["encoding"] or "utf-8")
-        )
+        form = {"sep": DELIMITERS[facts["delimiter"]], "encoding": facts["encoding"] or "utf-8"}
+        _plain(found, source.path, source.names, **form)
         return
     found.report |= {"kind": KINDS[facts["form"]], "facts": facts}
     headers = _named(found, book, source.names, aliases)
@@ -126,8 +125,13 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
     found.fields(book, headers, columns, choice)
 
 
-def _plain(found: Findings, table: pd.DataFrame) -> None:
+def _plain(found: Findings, path: Path, names: Iterable[str], **form: str) -> None:
     """Say what the columns of a table hold."""
+    table = found.attempt(partial(read_table, path, **form))
+    if table is None and found.problems[-1].code == "SL-509":  # numbers or codes: the others can be told
+        table = read_table(path, numbers=names, **form)
+    if table is None:
+        return
     kinds = (
         ("flags", types.is_bool_dtype),
         ("numbers", types.is_numeric_dtype),
@@ -142,7 +146,7 @@ def _plain(found: Findings, table: pd.DataFrame) -> None:
     }
     found.report |= {"kind": "a table", "rows": len(table), "table": columns}
     if again := int(table.duplicated().sum()):
-        found.note(f"{again:,} rows are exact copies of another one.")
+        found.note(f"{again:,} row{' is an exact copy' if again == 1 else 's are exact copies'} of another one.")
 
 
 def _book(headers: Iterable[str]) -> Codebook:
