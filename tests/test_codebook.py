@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seer_women import CODES, LABELS, women
 
 from survlspin.codebook import STATUS, Codebook
 from survlspin.cohort import build_cohort
@@ -16,77 +17,6 @@ BOOK = Codebook.load("seer-breast")
 with (Path(__file__).parent / "golden" / "seer_codes.csv").open(encoding="utf-8", newline="") as file:
     GOLDEN = list(csv.DictReader(file))
 
-# a woman whom both recipes keep, as labels; and what is written otherwise in codes
-LABELS = {
-    "sex": "Female",
-    "age": "60 years",
-    "race": "White",
-    "origin": "Non-Spanish-Hispanic-Latino",
-    "marital": "Married (including common law)",
-    "site": "C50.4-Upper-outer quadrant of breast",
-    "laterality": "Left - origin of primary",
-    "histology": "8500",
-    "behavior": "Malignant",
-    "grade": "Moderately differentiated; Grade II",
-    "grade_2018": "2",
-    "confirmation": "Positive histology",
-    "report_source": "Hospital inpatient/outpatient or clinic",
-    "size_eod": "020",
-    "size_cs": "020",
-    "size_sum": "020",
-    "nodes_pos": "00",
-    "nodes_exam": "90",
-    "t6": "T2",
-    "n6": "N0",
-    "m6": "M0",
-    "stage6": "IIA",
-    "t16": "p2",
-    "n16": "p0",
-    "m16": "c0",
-    "stage16": "2A",
-    "t18": "T2",
-    "n18": "N0",
-    "m18": "M0",
-    "er": "Positive",
-    "pr": "Positive",
-    "her2": "Negative",
-    "surgery": "22",
-    "surgery23": "A220",
-    "no_surgery": "Surgery performed",
-    "radiation": "Beam radiation",
-    "chemo": "Yes",
-    "sequence": "One primary only",
-    "survival_months": "0030",
-    "survival_flag": "Complete dates are available and there are more than 0 days of survival",
-    "vital": "Dead",
-    "followup_type": "Active follow-up",
-}
-CODES = LABELS | {
-    "sex": "2",
-    "age": "060",
-    "race": "1",
-    "origin": "0",
-    "marital": "2",
-    "site": "C504",
-    "laterality": "2",
-    "behavior": "3",
-    "grade": "2",
-    "confirmation": "1",
-    "report_source": "1",
-    "t6": "20",
-    "n6": "0",
-    "m6": "0",
-    "stage6": "32",
-    "stage16": "14",
-    "er": "1",
-    "pr": "1",
-    "her2": "2",
-    "no_surgery": "0",
-    "sequence": "00",
-    "survival_flag": "1",
-    "vital": "4",
-    "followup_type": "2",
-}
 COLUMNS = {  # field -> its column in the cohort, or the beginning of its columns
     "age": "Age",
     "size_eod": "TsizeMerged",
@@ -146,12 +76,9 @@ def test_every_code_decodes_as_the_table_says(name, form):
 def test_every_code_lands_as_the_table_says(recipe, form):
     rows = groups("recipe", "form")[recipe, form]
     base = CODES if form == "code" else LABELS
-    records = [
-        {"patient_id": f"{position:08d}", **base, "year": row["year"], row["field"]: row["cell"]}
-        for position, row in enumerate(rows)
-    ]
+    records = women([{"year": row["year"], row["field"]: row["cell"]} for row in rows], base=base)
     switches = {"treatment": "all"} if recipe == "seer-breast-epi" else {}
-    frame = build_cohort(pd.DataFrame(records), recipe, switches=switches).frame.set_index("patient")
+    frame = build_cohort(records, recipe, switches=switches).frame.set_index("patient")
     for position, row in enumerate(rows):
         there = f"{position:08d}" in frame.index
         assert (row["field"], row["cell"], there) == (row["field"], row["cell"], row["lands"] != "excluded")
