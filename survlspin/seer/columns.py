@@ -11,7 +11,7 @@ import pandas as pd
 
 __all__ = ["Cells", "Column"]
 
-THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
 
 @dataclass(frozen=True)

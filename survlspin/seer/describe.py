@@ -59,10 +59,9 @@ def describe(
 ) -> Description:
     """Return what a file is; see `survlspin.seer.open_export`."""
     head = read_head(path)
+    layout = _layout(path, head, dic, sas)
     dic = dic or (None if sas else _beside(path, ".dic"))
     dictionary = read_dic(dic) if dic else None
-    sas = sas or (None if dic else _layout_beside(path))
-    layout = read_layout(sas) if sas else None
     known = dictionary.facts if dictionary else dict.fromkeys(("database", "submission", "years", "cutoff"))
     facts = {"file": path.name, "bytes": path.stat().st_size, **known}
     sha256 = {"dic": dictionary.sha256 if dictionary else None, "sas": layout.sha256 if layout else None}
@@ -94,6 +93,16 @@ def _beside(path: Path, suffix: str) -> Path | None:
     return next((other for other in found if other.is_file()), None)
 
 
+def _layout(path: Path, head: Head, dic: Path | None, sas: Path | None) -> Layout | None:
+    """Return the layout of a fixed-width file; a ``.sas`` that is found, not given, must fit where all else does."""
+    found = sas or (None if dic else _layout_beside(path))
+    if found is None:
+        return None
+    layout = read_layout(found)
+    delimited = _beside(path, ".dic") or any(widths(head, mark)[0] > 1 for mark in DELIMITERS.values())
+    return None if delimited and not sas and _length(head) not in layout.lengths else layout
+
+
 def _layout_beside(path: Path) -> Path | None:
     """Return the ``.sas`` of a fixed-width file: of the same name, or NCI's in its folder or up to three above."""
     found = _beside(path, ".sas")
@@ -103,6 +112,12 @@ def _layout_beside(path: Path) -> Path | None:
     if found is not None and PLACE.search(found.read_text(encoding="latin-1")):
         return found
     return None  # SEER*Stat's own .sas of a delimited export places nothing
+
+
+def _length(head: Head) -> int:
+    """Return how many bytes most lines have."""
+    lengths = [len(line) for line in head.lines if line]
+    return max(set(lengths), key=lengths.count)
 
 
 def _word(mark: str) -> str:
@@ -139,11 +154,10 @@ def _cells(dictionary: Dictionary | None, mark: str) -> Cells:
 
 def _fixed(path: Path, head: Head, layout: Layout) -> Fixed:
     """Return the shape of a fixed-width file, once its lines are as long as the ``.sas`` says."""
-    lengths = [len(line) for line in head.lines if line]
-    length = max(set(lengths), key=lengths.count)
-    if length not in (layout.length or layout.end, layout.end):
-        said = f"{layout.file} gives lines of {layout.length or layout.end} bytes, its last field ends at {layout.end}"
-        found = f"{said}; the lines of {path.name} have {length}."
+    length = _length(head)
+    if length not in layout.lengths:
+        said = " or ".join(map(str, sorted(layout.lengths)))
+        found = f"{layout.file} is of lines of {said} bytes, those of {path.name} have {length}."
         raise InputError("SL-567", found, "Give the .sas that was shipped with it: positions differ.")
     return Fixed(layout.places, length)
 

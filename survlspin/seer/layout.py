@@ -58,6 +58,11 @@ class Layout:
         return max(place.end for place in self.places)
 
     @property
+    def lengths(self) -> set[int]:
+        """What a line may have: the bytes that are said, or those up to the last field's end."""
+        return {self.length or self.end, self.end}
+
+    @property
     def submission(self) -> str | None:
         """The submission, as the name of the ``.sas`` has it."""
         match = SUBMISSION.search(self.file)

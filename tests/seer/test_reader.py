@@ -160,6 +160,14 @@ def test_a_sas_that_places_nothing_belongs_to_a_delimited_export(tmp_path):
     assert open_export(path).names == NAMES
 
 
+def test_a_table_of_ones_own_may_lie_below_a_sas_and_a_fixed_width_file_beside_a_dic(tmp_path):
+    path = fixed(TABLE, tmp_path)
+    (tmp_path / "BREAST.dic").write_bytes(dic_bytes())
+    assert open_export(path).facts["form"] == "fixed"
+    assert open_export(written(TABLE, tmp_path, dic=False)).facts["form"] == "csv"
+    assert open_export(written(TABLE, tmp_path)).facts["form"] == "labels"
+
+
 def broken_lines(mark):
     """Lines that are none, with the reason."""
     whole = line(TABLE.iloc[5], mark).encode("cp1252")
@@ -341,9 +349,9 @@ def test_any_cell_comes_back(tmp_path, rows, delimiter, quoted, engine, encoding
 
 
 def _thousands(text):
-    parts = text.split(",")
-    digits = all(part.isdecimal() and len(part) == 3 for part in parts[1:])
-    return len(parts) > 1 and digits and parts[0].isdecimal() and len(parts[0]) < 4
+    first, *others = text.split(",")
+    digits = all(part.isdecimal() and part.isascii() for part in (first, *others))
+    return digits and len(first) < 4 and others and all(len(part) == 3 for part in others)
 
 
 def test_labels_are_indented_in_the_file(tmp_path):

@@ -137,9 +137,11 @@ def test_the_sas_of_a_file_with_other_lines_is_refused(tmp_path):
     path = fixed(TABLE, tmp_path)
     sas = tmp_path / "read.seer.research.nov2018.sas"
     sas.write_bytes(sas_bytes(length=132))
-    assert refused(path, "132 bytes, .* have 104") == "SL-567"
+    assert refused(path, "100 or 132 bytes, .* have 104", sas=sas) == "SL-567"
     other = fixed(TABLE, tmp_path, length=132)
-    assert refused(other, "104 bytes, .* have 132") == "SL-567"
+    assert refused(other, "100 or 104 bytes, .* have 132", sas=sas) == "SL-567"
+    codes = fixed(TABLE.assign(**dict.fromkeys(NAMES[1:], "1")), tmp_path, length=132)
+    assert refused(codes, "100 or 104 bytes, .* have 132") == "SL-567"
     sas.unlink()
     assert refused(path, "no number of cells in common.*sas=") == "SL-568"
 
