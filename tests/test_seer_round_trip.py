@@ -21,6 +21,7 @@ RENDERINGS = [
     {"missing": "period"},
     {"broken": 6},
 ]
+BOTH = [how for how in RENDERINGS if how.get("delimiter") in (None, "semicolon")]  # the others with the first recipe
 CELLS = ("before", "excluded", "after", "fails")
 SIZES = {
     "name": "sizes",
@@ -62,8 +63,8 @@ def cohorts(recipes, tmp_path_factory):
 @pytest.mark.parametrize("how", RENDERINGS, ids=lambda how: "-".join(map(str, how.values())))
 def test_one_truth_in_every_form_is_one_cohort(recipes, cohorts, tmp_path, how):
     export = seer_export(tmp_path, 300, random_state=4, **how)
-    for name, recipe in recipes.items():
-        cohort = build_cohort(export.path, recipe, max_quarantine=0.1)
+    for name in RECIPES if how in BOTH else RECIPES[:1]:
+        cohort = build_cohort(export.path, recipes[name], max_quarantine=0.1)
         assert cohort.fingerprint == cohorts[name].fingerprint
         assert cohort.flow == cohorts[name].flow
         assert cohort.quarantine["line"].tolist() == list(export.broken_lines)
