@@ -34,6 +34,7 @@ REGISTRIES = {
     "New Mexico": "0000001523",
     "Utah": "0000001526",
 }
+ENDS = {"00": "00", "01": "01-04", "18": "85+", "19": "90+"}  # bands of age that are not five years
 SPECIAL = {  # cells that the code book describes by an expression or a wide range
     "cod": {
         "heart": [("Diseases of Heart", "50060")],
@@ -45,10 +46,16 @@ SPECIAL = {  # cells that the code book describes by an expression or a wide ran
     "site_recode": {"other": [("Lung and Bronchus", "22030")]},
     "site": {"other": [("C34.1-Upper lobe, lung", "C341")]},
     "t16": {"T0": [("c0", ""), ("p0", "")], "Tis": [("pIS", ""), ("cIS", "")]},
+    "wait": {"top": [("731+ days", "731")]},
     "size_recode": {"xx1": [("XX1", "XX1")]},
     "sequence": {NA: [(NEOPLASMS[k % 2], str(k)) for k in range(60, 89)]},
     "registry": {name: [(name, code)] for name, code in REGISTRIES.items()},
-    "age_recode": {"00": [("00 years", "00")], "01": [("01-04 years", "01")], "18": [("85+ years", "18")]}
+    "age_recode": {
+        "00": [("00 years", "00")],
+        "01": [("01-04 years", "01")],
+        "18": [("85+ years", "18")],
+        "19": [("90+ years", "19")],
+    }
     | {f"{k:02d}": [(f"{5 * k - 5:02d}-{5 * k - 1:02d} years", f"{k:02d}")] for k in range(2, 18)},
 }
 Cell = tuple[str, str]  # label, code; one of them may be empty
@@ -106,12 +113,12 @@ def own_codes(field: Field) -> list[Code]:
 
 def state_of(field: Field, code: Code) -> str | None:
     """Return the state that a code of a category, or a special code of a number, stands for; None: a number."""
-    if code.status in MISSING.values() and field.kind == "category":
+    if code.status == "blank" or (code.status in MISSING.values() and field.kind == "category"):
         return next(state for state, status in MISSING.items() if status == code.status)
     if field.kind == "category":
         return code.level if code.level != "code" else None
     single = code.patterns and not SPAN.fullmatch(code.patterns[0])
-    return code.patterns[0] if single and code.status != "blank" else None
+    return code.patterns[0] if single else None
 
 
 def _number(name: str, value: int, form: str, submission: Submission) -> Cell:

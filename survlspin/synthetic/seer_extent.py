@@ -160,7 +160,7 @@ def _surgery(dirt: Dirt, clean: pd.DataFrame, recorded: Recorded) -> None:
     recorded.level("surgery", surgery)
     recorded.level("surgery23", surgery)
     days = recorded.number("wait", np.minimum(dirt.rng.lognormal(3.3, 0.7, dirt.n), 700).round())
-    days[none | unknown] = UNKNOWN
+    days[dirt.hit(0.002)], days[none | unknown] = "top", UNKNOWN
 
 
 def _other_treatment(dirt: Dirt, clean: pd.DataFrame, recorded: Recorded) -> None:

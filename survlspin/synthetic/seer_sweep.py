@@ -1,15 +1,25 @@
-"""Rare codes: what no draw has produced is recorded for a few tumours, so that every code of the code book occurs."""
+"""Rare codes: what draws seldom give is recorded for a few tumours, so that every code of the code book occurs."""
 
 import numpy as np
 
-from survlspin.codebook import Codebook
+from survlspin.codebook import Codebook, Field
 from survlspin.synthetic.seer_cells import own_codes, state_of
 from survlspin.synthetic.seer_extent import YEARS
 from survlspin.synthetic.seer_states import Recorded
 
 __all__ = ["sweep"]
 
-COUNTED = ("size_eod", "size_cs", "size_sum", "size_recode", "nodes_pos", "nodes_exam")
+COUNTED = (
+    "age_recode",
+    "size_eod",
+    "size_cs",
+    "size_sum",
+    "size_recode",
+    "nodes_pos",
+    "nodes_exam",
+    "n_malignant",
+    "followup_year",
+)
 LEFT = ("vital", "registry", "income", "year")  # what the submission decides
 SHARE = 2e-5  # of the records have each rare state, one at least
 ELSEWHERE = ("site", "other")  # every record is of the breast
@@ -23,7 +33,7 @@ def sweep(
     fields: tuple[str, ...],
     scale: float,
 ) -> None:
-    """Record every state of the code book that has not occurred, for a few tumours of the years of its field.
+    """Record every rare state of the code book for a few tumours of the years of its field.
 
     Parameters
     ----------
@@ -46,8 +56,16 @@ def sweep(
         states = recorded.states[name]
         first, last = YEARS.get(name, (0, 9999))
         rows = np.flatnonzero((year >= first) & (year <= last))
-        there = {states.names[code] for code in np.unique(states.codes)}
-        wanted = dict.fromkeys(state_of(field, code) for code in own_codes(field))
-        for state in [state for state in wanted if state is not None and state not in there]:
-            if len(rows) and (name, state) != ELSEWHERE:
-                states[rng.choice(rows, min(size, len(rows)), replace=False)] = state
+        for state, variants in _variants(field).items():
+            missing = max(variants, size) - np.count_nonzero(states.is_in(state))
+            if missing > 0 and len(rows) and (name, state) != ELSEWHERE:
+                states[rng.choice(rows, min(missing, len(rows)), replace=False)] = state
+
+
+def _variants(field: Field) -> dict[str, int]:
+    """How many labels or codes each state of a field has at least."""
+    variants: dict[str, int] = {}
+    for code in own_codes(field):
+        if state := state_of(field, code):
+            variants[state] = variants.get(state, 0) + max(len(code.labels), len(code.patterns), 1)
+    return variants
