@@ -73,4 +73,5 @@ def _plain(column: pd.Series) -> tuple[np.ndarray, list[str] | None]:
     if column.dtype == object:
         codes, levels = pd.factorize(column)
         return codes.astype("<i4"), [str(level) for level in levels]
-    return column.to_numpy().astype("<f8"), None
+    data = column.to_numpy()
+    return data.astype(data.dtype.newbyteorder("<")), None
