@@ -4,7 +4,12 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from sksurv.ensemble import RandomSurvivalForest
+
+import survlspin
+import survlspin.synthetic
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -18,6 +23,8 @@ def test_every_example_is_run_here():
         "nimo_tables",
         "lassonet_speed",
         "registry_speed",
+        "seer_figure4",
+        "seer_from_export_to_sets",
     }
 
 
@@ -101,3 +108,75 @@ def test_lassonet_speed():
     assert table["best C"].between(0.5, 0.9).all()
     X, y, train, _ = example["patients"]("whas500")
     assert example["lasso"](X.iloc[:, :6], y, train, points=4)["difference"].max() < 1e-3
+
+
+SMALL = {"epochs": 2, "random_state": 0}
+
+
+def small_methods(example):
+    """Every method of the figure, at the smallest size."""
+    nets = {"gate_hidden": (2,), **SMALL}
+    small = {
+        "Cox-LLSPIN": survlspin.CoxLLSPIN(**nets),
+        "Cox-LSPIN": survlspin.CoxLSPIN(hidden=(2,), **nets),
+        "Cox-STG, nonlinear": survlspin.CoxSTG(hidden=(2,), **SMALL),
+        "Cox-STG, linear": survlspin.CoxSTG(**SMALL),
+        "DeepSurv": survlspin.DeepSurv(hidden=(2,), **SMALL),
+        "Cox-NIMO": survlspin.CoxNIMO(hidden=(2, 2), **SMALL),
+        "RSF": RandomSurvivalForest(n_estimators=2, low_memory=True),
+    }
+    whole = example["methods"]()
+    assert set(whole) == {*small, "Cox-LASSO", "Cox-LassoNet", "Cox PH"}
+    fewer = {name: replace(whole[name], model=model, fits=1, points=2) for name, model in small.items()}
+    return fewer | {"Cox-LASSO": whole["Cox-LASSO"], "Cox PH": replace(whole["Cox PH"], fits=1)}
+
+
+@pytest.mark.filterwarnings("ignore:SL-463", "ignore:SL-481", "ignore:SL-482")
+def test_seer_figure4(tmp_path, monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "seer_figure4.py"))
+    monkeypatch.setitem(example["_models"].__globals__, "DENSE", (0.0,))
+    data = example["study"](tmp_path, 2000, "hetero", 0)
+    assert data.X.shape[1] == 55
+    assert set(data.truth) == set(data.variable)
+    assert data.truth.sum().gt(0).sum() == 5  # age, size, ratio, grade, marital status
+    table, oracle = example["compare"](data, small_methods(example), 500, 150)
+    assert 0.65 < oracle.value < 0.9  # few test patients
+    assert table["C"].between(0.3, 0.9).all()
+    assert set(table["by"]) == {"median", "mean", "choice"}
+    lasso = table[(table["method"] == "Cox-LASSO") & (table["by"] == "median")].set_index("k")
+    assert (lasso["median"] <= lasso.index).all()
+    text = example["report"](table, oracle)
+    assert "C at k columns at most (mean over training patients)" in text
+    example["draw"](table, oracle, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 0
+
+
+def test_seer_figure4_judges_what_is_selected():
+    recovery = runpy.run_path(str(EXAMPLES / "seer_figure4.py"))["recovery"]
+    columns = {"Age": "Age", "T1": "T", "T2": "T", "TsizeMerged": "TsizeMerged", "noise_u1": "noise_u1"}
+    used = pd.DataFrame([[1, 1, 1, 0, 0], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0]], columns=list(columns)).astype(bool)
+    truth = pd.DataFrame({"Age": [0, 0, 1], "T": 0, "TsizeMerged": 1, "noise_u1": 0}).astype(bool)
+    found = recovery(used, pd.Series(columns), truth)
+    assert found["strict precision"] == pytest.approx((0 + 1 / 3) / 2)  # of the patients for whom something is used
+    assert found["strict recall"] == pytest.approx((0 + 1 + 0) / 3)
+    assert found["strict F1"] == pytest.approx((0 + 1 / 2 + 0) / 3)
+    assert found["credited precision"] == pytest.approx((1 / 2 + 2 / 3) / 2)  # age says which subgroup one is in
+    assert found["credited recall"] == found["strict recall"]
+    assert found["twins precision"] == pytest.approx((1 + 2 / 3) / 2)  # T stands for the size
+    assert found["twins recall"] == pytest.approx((1 + 1 + 0) / 3)
+    assert found["noise"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.filterwarnings("ignore:SL-463", "ignore:SL-481", "ignore:SL-482")
+def test_seer_from_export_to_sets(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "seer_from_export_to_sets.py"))
+    export = survlspin.synthetic.seer_export(tmp_path, 2000)
+    cohort, runs, sets = example["analyse"](export.path, tmp_path / "out", folds=2, epochs=2)
+    assert len(cohort) == cohort.flow.end.rows
+    assert set(runs.table().index) == {"LLSPIN", "Cox-LASSO", "Cox PH"}
+    assert sets["share"].sum() == pytest.approx(1)
+    names = {"cohort.parquet", "flow.csv", "flow.svg", "table.csv", "curve.png", "factors.parquet", "sets.csv"}
+    written = {path.name: path for path in (tmp_path / "out").iterdir()}
+    assert names <= set(written)
+    assert {written[name].stat().st_mode & 0o777 for name in ("cohort.parquet", "factors.parquet")} == {0o600}
+    assert pd.read_csv(written["sets.csv"])["n"].min() >= 5

@@ -1,0 +1,334 @@
+"""Fig. 4 (left) of the LSPIN paper on an invented SEER export: C against the columns used per patient, and the truth.
+
+The export is written as SEER*Stat would write it, the recipe seer-breast-lspin2022 makes the paper's table of it (52
+columns, and 3 of noise), and every method learns from 51,000 patients. 10,000 others validate: they choose lambda,
+seeds and stopping. All that is left is test, and chooses nothing: only what validation rows chose is predicted there.
+"C at k columns" is that of the model with the best validation C among those that use at most k columns per training
+patient, by the median as in the paper or by the mean; a method's "choice" is its sparsest model within one standard
+error of its best.
+
+The truth is known for each patient, so that the selected variables can be judged: strictly, against the variables of
+the patient's own hazard; with those credited that say which subgroup the patient is in (age, positive nodes, receptor);
+and with variables that carry the same information taken as one (positive nodes, node ratio and N; size and T).
+
+    python examples/seer_figure4.py --mode hetero --jobs 2 --out results
+"""
+
+import argparse
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+from sksurv.ensemble import RandomSurvivalForest
+
+from survlspin import CoxLassoNet, CoxLLSPIN, CoxLSPIN, CoxNIMO, CoxPH, CoxSTG, DeepSurv, build_cohort
+from survlspin.baselines import CoxLasso, adapt
+from survlspin.errors import InputWarning
+from survlspin.metrics import Estimate, concordance
+from survlspin.metrics.estimate import Z95
+from survlspin.synthetic import seer_export
+
+RECIPE = "seer-breast-lspin2022"
+FACTORS = {  # the truth's name -> the recipe's group of columns
+    "age": "Age",
+    "size": "TsizeMerged",
+    "ratio": "NodesRatio",
+    "grade": "Grade",
+    "marital": "Marital",
+    "er": "ER",
+}
+DEFINING = ["Age", "NodesPos", "ER"]  # they say which subgroup a patient is in
+TWINS = {"NodesPos": "NodesRatio", "N": "NodesRatio", "T": "TsizeMerged"}
+COUNTS = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 55)
+DENSE = (0.0, 0.0005, 0.001, 0.002, 0.004)  # lambdas below those of the paths of gates
+REFERENCE = "Cox PH"
+BLOCK = 20_000  # rows
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Patients whose truth is known: table, outcome, each column's variable, true variables (n, G), log-hazard."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+    variable: pd.Series
+    truth: pd.DataFrame
+    log_hazard: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """An estimator; how often it is fitted; on how many rows at most, if they cannot all be used in reasonable time."""
+
+    model: object
+    fits: int = 1
+    points: int | None = None
+    rows: int | None = None
+
+
+def methods() -> dict[str, Method]:
+    """Return the methods compared."""
+    gates = {"gate_hidden": (32,), "patience": 10}  # the default gating net of 8 units loses .004 in C at this size
+    forest = {"n_estimators": 100, "min_samples_leaf": 50, "max_features": 18, "max_samples": 20_000}
+    return {
+        "Cox-LLSPIN": Method(CoxLLSPIN(**gates), fits=3),
+        "Cox-LSPIN": Method(CoxLSPIN(hidden=(32,), **gates), fits=3),
+        "Cox-STG, nonlinear": Method(CoxSTG(hidden=(32,)), fits=3),
+        "Cox-STG, linear": Method(CoxSTG(hidden=()), fits=3),
+        "Cox-LASSO": Method(CoxLasso()),
+        "Cox-LassoNet": Method(CoxLassoNet(hidden=(32,)), fits=3),
+        "Cox-NIMO": Method(CoxNIMO(), points=8, rows=10_000),
+        "DeepSurv": Method(DeepSurv(hidden=(32,)), fits=3),
+        "RSF": Method(RandomSurvivalForest(**forest, low_memory=True, random_state=0)),
+        "Cox PH": Method(CoxPH()),
+    }
+
+
+def study(folder: Path, records: int, mode: str, seed: int) -> Study:
+    """Write an export, read it as one would a real one, and join the truth to its patients.
+
+    Patients with two tumours are left out: the truth is joined by patient.
+    """
+    export = seer_export(folder, records, mode=mode, random_state=seed)
+    cohort = build_cohort(export.path, RECIPE, dic=export.dic, seed=seed)
+    truth = export.truth.set_index("patient")
+    once = cohort.groups.isin(truth.index[~truth.index.duplicated(keep=False)]).to_numpy()
+    truth = truth.loc[cohort.groups[once]]
+    variable = pd.Series({column["name"]: column["group"] for column in cohort.manifest["columns"]})
+    true = pd.DataFrame(False, index=range(len(truth)), columns=list(dict.fromkeys(variable)))
+    for name, group in FACTORS.items():
+        true[group] = truth[f"factor_{name}"].to_numpy()
+    X = cohort.X[once].reset_index(drop=True)
+    return Study(X, cohort.y[once], variable, true, truth["log_hazard"].to_numpy())
+
+
+def deal(n: int, train: int, valid: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows that train, rows that validate and, the rest, rows that test."""
+    order = np.random.default_rng(seed).permutation(n)
+    return tuple(np.sort(part) for part in np.split(order, [train, train + valid]))
+
+
+def fitted(method: Method, data: Study, train: np.ndarray, valid: np.ndarray, seed: int) -> list[dict]:
+    """Fit a method with one seed; return its models, with the columns they use and their risks of validation rows."""
+    torch.set_num_threads(1)
+    model, rows = clone(method.model), train[: method.rows]
+    if "random_state" in model.get_params():
+        model.set_params(random_state=seed)
+    model = adapt(model)
+    X, y, check = data.X.iloc[rows], data.y[rows], (data.X.iloc[valid], data.y[valid])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # collinear columns: every level has a column of its own
+        start = process_time()
+        models = list(_models(model, method.points, X, y, check))
+        seconds = process_time() - start
+    points = []
+    for each in models:
+        used = each.n_selected(X) if hasattr(each, "n_selected") else pd.Series(X.shape[1], index=X.index)
+        counts = {"median": used.median(), "mean": used.mean()}
+        points.append({"seed": seed, **counts, "seconds": seconds, "model": each, "risk": each.predict(check[0])})
+    return points
+
+
+def _models(model, points, X, y, check):
+    """Yield the fitted models of a path, or the one there is."""
+    if not hasattr(model, "path"):
+        yield model.fit(X, y, check) if isinstance(model, DeepSurv) else model.fit(X, y)
+        return
+    if isinstance(model, CoxLLSPIN | CoxLSPIN | CoxSTG):
+        yield from (clone(model).set_params(lam=lam).fit(X, y, check) for lam in DENSE)
+    path = model.path(X, y, check) if points is None else model.path(X, y, check, points)
+    yield from (path.at(i) for i in range(len(path)))
+
+
+def choices(points: list[dict], data: Study, valid: np.ndarray) -> dict[tuple[str, int], int]:
+    """Return, by the validation rows alone, the point at each count of columns, and the method's choice."""
+    y = data.y[valid]
+    estimates = [concordance(y["time"], y["event"], point["risk"]) for point in points]
+    value = np.array([estimate.value for estimate in estimates])
+    count_of = {by: np.array([point[by] for point in points]) for by in ("median", "mean")}
+    picked: dict[tuple[str, int], int] = {}
+    for by, count in count_of.items():
+        for k in COUNTS:
+            allowed = np.flatnonzero(count <= k)
+            if len(allowed):
+                picked[by, k] = int(allowed[value[allowed].argmax()])
+    best = estimates[value.argmax()]
+    near = [difference(best, estimate)[0] <= difference(best, estimate)[1] for estimate in estimates]
+    picked["choice", 0] = int(min(np.flatnonzero(near), key=lambda i: (count_of["mean"][i], -value[i])))
+    return picked
+
+
+def difference(a: Estimate, b: Estimate) -> tuple[float, float]:
+    """Return the difference of two C on the same patients, and its standard error."""
+    return a.value - b.value, float(np.sqrt(((a.influence - b.influence) ** 2).sum()))
+
+
+def recovery(used: pd.DataFrame, variable: pd.Series, truth: pd.DataFrame) -> dict[str, float]:
+    """Compare the variables used for each patient with the true ones; means over patients.
+
+    ``precision`` and ``recall`` (of patients for whom there is one), ``F1``; ``noise``, the share of patients for whom
+    a column of noise is used.
+    """
+    used = pd.DataFrame({
+        name: used[columns.index].any(axis=1).to_numpy() for name, columns in variable.groupby(variable, sort=False)
+    })[list(truth)]  # fmt: skip
+    right = truth.assign(**dict.fromkeys(set(DEFINING) & set(truth), True))
+    out = _shares("strict", used, truth, truth) | _shares("credited", used, truth, right)
+    used, truth, right = (_twins(table) for table in (used, truth, right))
+    noise = used.filter(like="noise").any(axis=1).mean()
+    return {**out, **_shares("twins", used, truth, right), "noise": noise}
+
+
+def _twins(table: pd.DataFrame) -> pd.DataFrame:
+    """Take variables that carry the same information as one."""
+    one = pd.Series({name: TWINS.get(name, name) for name in table})
+    return pd.DataFrame({name: table[members.index].any(axis=1) for name, members in one.groupby(one)})
+
+
+def _shares(how: str, used: pd.DataFrame, truth: pd.DataFrame, right: pd.DataFrame) -> dict[str, float]:
+    used, truth, right = (table.to_numpy() for table in (used, truth, right))
+    with np.errstate(invalid="ignore"):
+        precision = (used & right).sum(1) / used.sum(1)
+        recall = (used & truth).sum(1) / truth.sum(1)
+        harmonic = np.nan_to_num(2 * precision * recall / (precision + recall))
+    values = {"precision": _mean(precision), "recall": _mean(recall), "F1": harmonic[truth.any(1)].mean()}
+    return {f"{how} {name}": value for name, value in values.items()}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values[~np.isnan(values)].mean()) if (~np.isnan(values)).any() else np.nan
+
+
+def judged(name: str, points: list[dict], data: Study, valid: np.ndarray, test: np.ndarray) -> tuple[list[dict], dict]:
+    """Judge what validation rows chose on test rows: table rows, and the estimate of C at each count."""
+    picked, y, rows, estimates = choices(points, data, valid), data.y[test], [], {}
+    done: dict[int, tuple] = {}
+    for (by, k), i in picked.items():
+        if i not in done:
+            done[i] = _on_test(points[i]["model"], data, test)
+        estimates[by, k], found = done[i]
+        counts = {key: points[i][key] for key in ("median", "mean", "seed")}
+        c = {
+            name: getattr(done[i][0], attribute)
+            for name, attribute in (("C", "value"), ("low", "low"), ("high", "high"))
+        }
+        rows.append({"method": name, "by": by, "k": k, **counts, **c, **found, "events": int(y["event"].sum())})
+    return rows, estimates
+
+
+def _on_test(model, data: Study, test: np.ndarray) -> tuple[Estimate, dict[str, float]]:
+    """Return C on the test rows, and how well the true variables are recovered there."""
+    blocks = [test[i : i + BLOCK] for i in range(0, len(test), BLOCK)]
+    risk = np.concatenate([model.predict(data.X.iloc[rows]) for rows in blocks])
+    y = data.y[test]
+    estimate = concordance(y["time"], y["event"], risk)
+    if not hasattr(model, "selected"):
+        return estimate, {}
+    used = pd.concat([model.selected(data.X.iloc[rows]) for rows in blocks], ignore_index=True)
+    used = used.reindex(columns=data.X.columns, fill_value=False)  # columns that do not vary in training
+    return estimate, recovery(used, data.variable, data.truth.iloc[test].reset_index(drop=True))
+
+
+def compare(data: Study, compared: dict[str, Method], train: int, valid: int, seed: int = 0, jobs: int = 1):
+    """Fit and judge all methods.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per method and count, and per method its choice.
+    oracle : Estimate
+        C of the true log-hazard.
+    """
+    rows = deal(len(data.X), train, valid, seed)
+    units = [(name, each, seed + i) for name, each in compared.items() for i in range(each.fits)]
+    work = (joblib.delayed(fitted)(each, data, rows[0], rows[1], at) for _, each, at in units)
+    points: dict[str, list[dict]] = {name: [] for name in compared}
+    for (name, _, _), found in zip(units, joblib.Parallel(n_jobs=jobs, return_as="generator")(work), strict=True):
+        points[name] += found
+    table, estimates = [], {}
+    for name, found in points.items():
+        lines, estimates[name] = judged(name, found, data, rows[1], rows[2])
+        seconds = sum({point["seed"]: point["seconds"] for point in found}.values())
+        table += [{**line, "seconds": seconds} for line in lines]
+    frame = pd.DataFrame(table)
+    reference = estimates[REFERENCE]["choice", 0] if REFERENCE in estimates else None
+    for i, line in frame.iterrows() if reference is not None else ():
+        gain, se = difference(estimates[line["method"]][line["by"], line["k"]], reference)
+        frame.loc[i, ["difference", "difference_low", "difference_high"]] = gain, gain - Z95 * se, gain + Z95 * se
+    y = data.y[rows[2]]
+    return frame, concordance(y["time"], y["event"], data.log_hazard[rows[2]])
+
+
+def report(table: pd.DataFrame, oracle: Estimate) -> str:
+    """Return the tables as text."""
+    own = table[table["by"] == "choice"].set_index("method")
+    columns = ["median", "mean", "C", "low", "high", "difference", "difference_low", "difference_high", "seconds"]
+    parts = [f"Truth: C {oracle.value:.4f}; {table['events'].iloc[0]} events among the test patients."]
+    parts.append(f"Each method's choice: columns per training patient, C, its difference from that of {REFERENCE}")
+    parts.append(own[[name for name in columns if name in own]].round(4).to_string())
+    for by, lines in table[table["by"] != "choice"].groupby("by", sort=False):
+        wide = lines.pivot(index="method", columns="k", values="C").reindex(own.index)
+        parts.append(f"C at k columns at most ({by} over training patients)\n{wide.round(4).to_string(na_rep='')}")
+    found = [name for name in own if name.startswith(("strict", "credited", "twins", "noise"))]
+    for k in (0, 2, 3, 4) if found else ():
+        lines = own if k == 0 else table[(table["by"] == "mean") & (table["k"] == k)].set_index("method")
+        title = f"{k} columns at most (mean)" if k else "each method's choice"
+        lines = lines[["mean", *found]].dropna(how="all", subset=found)
+        parts.append(f"True variables found, {title}\n{lines.round(3).to_string()}")
+    return "\n\n".join(parts)
+
+
+def draw(table: pd.DataFrame, oracle: Estimate, path: Path) -> None:
+    """Draw C against columns per patient: their median, as in the paper, and their mean."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for ax, by in zip(panels, ("median", "mean"), strict=True):
+        ax.axhline(oracle.value, color="black", linewidth=1, label="truth")
+        for i, (name, lines) in enumerate(table.groupby("method", sort=False)):
+            shown = lines[(lines["by"] == by) & (lines["C"] > oracle.value - 0.05)]
+            style = {"marker": "osD^vP*Xhd"[i % 10], "color": f"C{i % 10}", "ms": 4, "lw": 1.2}
+            ax.plot(shown["k"], shown["C"], label=name, **style)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(COUNTS, COUNTS)
+        ax.minorticks_off()
+        ax.set_xlabel(f"Columns per patient, at most ({by} of training patients)")
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("C on test patients")
+    panels[1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.savefig(path, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mode", choices=("hetero", "homog", "null", "nonlinear"), default="hetero")
+    parser.add_argument("--records", type=int, default=400_000, help="records of the export; about half are analysed")
+    parser.add_argument("--train", type=int, default=51_000)
+    parser.add_argument("--valid", type=int, default=10_000)
+    parser.add_argument("--methods", nargs="+", default=list(methods()))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("survlspin-results"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = study(Path(folder), options.records, options.mode, options.seed)
+    compared = {name: each for name, each in methods().items() if name in options.methods}
+    table, oracle = compare(data, compared, options.train, options.valid, options.seed, options.jobs)
+    options.out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(options.out / f"figure4_{options.mode}.csv", index=False)
+    for kind in ("png", "svg"):
+        draw(table, oracle, options.out / f"figure4_{options.mode}.{kind}")
+    print(f"{options.mode}: {len(data.X):,} patients, {options.train:,} train, {options.valid:,} validate")
+    print(report(table, oracle), flush=True)
+
+
+if __name__ == "__main__":
+    main()
