@@ -13,7 +13,7 @@ from survlspin.synthetic.seer_files import Printed
 from survlspin.synthetic.seer_layout import FIXED, Submission
 from survlspin.synthetic.seer_states import BLANK, NA, NUMBER, UNKNOWN, Recorded
 
-__all__ = ["FORMS", "own_codes", "printed", "state_of"]
+__all__ = ["FORMS", "SPECIAL", "own_codes", "printed", "state_of"]
 
 FORMS = ("labels", "quoted", "unformatted", "fixed")
 MISSING = {UNKNOWN: "unknown", BLANK: "blank", NA: "na"}

@@ -1,5 +1,6 @@
 """Invented SEER*Stat exports: what a user would get from the registry, of patients whose truth is known."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,7 +167,7 @@ def _records(
     recorded = record_people(drawn, clean, said.oldest)
     record_extent(drawn, clean, recorded)
     sweep(rng, recorded, book, said.fields[1:], dirt)
-    rows = np.append(np.arange(n), rng.choice(n, round(COPIES * dirt * n), replace=False))
+    rows = np.append(np.arange(n), rng.choice(n, math.ceil(COPIES * dirt * n), replace=False))
     copy = np.arange(len(rows)) >= n
     return clean.iloc[rows].reset_index(drop=True).assign(copy=copy), recorded.take(rows)
 

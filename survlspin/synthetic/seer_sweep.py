@@ -3,7 +3,7 @@
 import numpy as np
 
 from survlspin.codebook import Codebook, Field
-from survlspin.synthetic.seer_cells import own_codes, state_of
+from survlspin.synthetic.seer_cells import SPECIAL, own_codes, state_of
 from survlspin.synthetic.seer_extent import YEARS
 from survlspin.synthetic.seer_states import Recorded
 
@@ -56,7 +56,8 @@ def sweep(
         states = recorded.states[name]
         first, last = YEARS.get(name, (0, 9999))
         rows = np.flatnonzero((year >= first) & (year <= last))
-        for state, variants in _variants(field).items():
+        described = dict.fromkeys(SPECIAL.get(name, {}), 1) if name in COUNTED else {}
+        for state, variants in (described | _variants(field)).items():
             missing = max(variants, size) - np.count_nonzero(states.is_in(state))
             if missing > 0 and len(rows) and (name, state) != ELSEWHERE:
                 states[rng.choice(rows, min(missing, len(rows)), replace=False)] = state
