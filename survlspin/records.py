@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ PERSON = ("sex", "vital")
 TABLES = (".parquet", ".pq", ".feather")
 Span = tuple[int, int] | None
 FRAME = "a DataFrame"
+EPOCH, DAY = pd.Timestamp("1970-01-01"), pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,9 +228,12 @@ def _table(
 
 
 def _texts(column: pd.Series, known: Field) -> pd.Categorical:
-    """Cells as text: whole numbers without a point, what is missing empty."""
+    """Cells as text: whole numbers without a point, dates of a number field as days since 1970-01-01, missing ones empty.
+
+    Numbers of single precision are read by their own shortest text: 0.1 is 0.1, not 0.10000000149.
+    """
     codes, unique = pd.factorize(column)
-    texts = [_text(value, known.kind) for value in unique]
+    texts = [_text(value, known.kind) for value in (unique.to_numpy() if unique.dtype.kind == "f" else unique)]
     merged, places = np.unique(np.array([*texts, ""], dtype=object).astype(str), return_inverse=True)
     return pd.Categorical.from_codes(places[codes], merged.astype(object))
 
@@ -237,6 +242,8 @@ def _text(value: Any, kind: str) -> str:
     if isinstance(value, bool | np.bool_):
         return str(int(value))
     if types.is_float(value):
-        return str(int(value)) if value == int(value) else repr(float(value))
+        return str(int(value)) if np.isfinite(value) and value == int(value) else str(value)
+    if isinstance(value, date) and kind == "number":
+        return _text((pd.Timestamp(value) - EPOCH) / DAY, kind)
     text = str(value).strip()
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if kind == "category" else text

@@ -93,6 +93,12 @@ def test_files_and_frames_give_one_cohort(small, tmp_path):
     assert len(facts["sha256"]["file"]) == 64
 
 
+def test_numbers_that_are_infinite_are_refused(small):
+    raw = people().astype({"Months": float})
+    raw.loc[3, "Months"] = np.inf
+    refused("SL-578", "'inf'", raw, small)
+
+
 def test_noise_is_drawn_for_the_sorted_rows(small):
     cohort = build_cohort(people(), small, seed=3)
     for k in (1, 2):
