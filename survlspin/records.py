@@ -228,9 +228,10 @@ def _table(
 
 
 def _texts(column: pd.Series, known: Field) -> pd.Categorical:
-    """Cells as text: whole numbers without a point, dates of a number field as days since 1970-01-01, missing ones empty.
+    """Cells as text: whole numbers without a point, dates of a number field as days since 1970-01-01.
 
-    Numbers of single precision are read by their own shortest text: 0.1 is 0.1, not 0.10000000149.
+    What is missing is empty. Numbers of single precision are read by their own shortest text: 0.1 is 0.1 and not
+    0.10000000149.
     """
     codes, unique = pd.factorize(column)
     texts = [_text(value, known.kind) for value in (unique.to_numpy() if unique.dtype.kind == "f" else unique)]
