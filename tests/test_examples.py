@@ -10,6 +10,7 @@ from sksurv.ensemble import RandomSurvivalForest
 
 import survlspin
 import survlspin.synthetic
+from survlspin.baselines import CoxLasso
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -126,9 +127,9 @@ def small_methods(example):
         "RSF": RandomSurvivalForest(n_estimators=2, low_memory=True),
     }
     whole = example["methods"]()
-    assert set(whole) == {*small, "Cox-LASSO", "Cox-LassoNet", "Cox PH"}
+    assert set(whole) == {*small, "Cox PH", "Cox-LASSO", "Cox-LLSPIN, context", "Cox-LassoNet"}
     fewer = {name: replace(whole[name], model=model, fits=1, points=2) for name, model in small.items()}
-    return fewer | {"Cox-LASSO": whole["Cox-LASSO"], "Cox PH": replace(whole["Cox PH"], fits=1)}
+    return {"Cox PH": whole["Cox PH"], "Cox-LASSO": replace(whole["Cox-LASSO"], model=CoxLasso(n_alphas=10)), **fewer}
 
 
 @pytest.mark.filterwarnings("ignore:SL-463", "ignore:SL-481", "ignore:SL-482")
@@ -139,7 +140,8 @@ def test_seer_figure4(tmp_path, monkeypatch):
     assert data.X.shape[1] == 55
     assert set(data.truth) == set(data.variable)
     assert data.truth.sum().gt(0).sum() == 5  # age, size, ratio, grade, marital status
-    table, oracle = example["compare"](data, small_methods(example), 500, 150)
+    table = pd.concat(example["compare"](data, small_methods(example), 500, 150), ignore_index=True)
+    oracle = example["truth_of"](data, 500, 150)
     assert 0.65 < oracle.value < 0.9  # few test patients
     assert table["C"].between(0.3, 0.9).all()
     assert set(table["by"]) == {"median", "mean", "choice"}
