@@ -17,7 +17,7 @@ from survlspin.synthetic.seer_files import DELIMITERS
 from survlspin.synthetic.seer_layout import SUBMISSIONS, Submission
 from survlspin.synthetic.seer_patients import check_drawing
 from survlspin.synthetic.seer_records import draw_records
-from survlspin.synthetic.seer_states import Dirt, Recorded, record_people
+from survlspin.synthetic.seer_states import NUMBER, Dirt, Recorded, record_people
 from survlspin.synthetic.seer_sweep import sweep
 from survlspin.synthetic.seer_writing import MISSING, Manner, written
 
@@ -61,8 +61,11 @@ class SeerExport:
 
     def analysed(self, recipe: str, outcome: str = "os") -> pd.DataFrame:
         """Return the truth of the records that the recipe keeps, in the order of its cohort's rows."""
-        kept = self.truth[~self.fails(recipe, outcome).any(axis=1)]
-        return kept.sort_values(["patient", "year", "sequence"], ignore_index=True)
+        kept = ~self.fails(recipe, outcome).any(axis=1).to_numpy()
+        known = self.recorded.states["sequence"].is_in(NUMBER)
+        order = np.where(known, self.recorded.numbers["sequence"], np.inf)  # what is not known comes last
+        place = np.lexsort([order, self.truth["year"], self.truth["patient"]])
+        return self.truth.iloc[place[kept[place]]].reset_index(drop=True)
 
     def flow(self, recipe: str, outcome: str = "os") -> pd.DataFrame:
         """Return the counts that the recipe's flow must have: see `expected_flow`."""

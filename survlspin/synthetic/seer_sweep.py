@@ -18,6 +18,7 @@ COUNTED = (
     "nodes_pos",
     "nodes_exam",
     "n_malignant",
+    "sequence",
     "followup_year",
 )
 LEFT = ("vital", "registry", "income", "year")  # what the submission decides
