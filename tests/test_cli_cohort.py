@@ -1,4 +1,5 @@
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from survlspin import job
 from survlspin.cli import app
 from survlspin.cohort import build_cohort, read_cohort
 from survlspin.flow import Flow
+from survlspin.recipe import load_recipe
+from survlspin.records import needs
 from survlspin.synthetic import seer_export
 
-SAMPLES = Path(__file__).parents[1] / "datasets" / "samples"
+DATASETS = Path(__file__).parents[1] / "datasets"
+SAMPLES, CARDS = DATASETS / "samples", DATASETS / "cards"
 ROTTERDAM = ("--recipe", "rotterdam")
 EPI = ("--recipe", "seer-breast-epi")
 FILES = ["cohort.flow.csv", "cohort.flow.json", "cohort.flow.svg", "cohort.manifest.json", "cohort.parquet"]
@@ -244,3 +248,16 @@ def test_other_files_need_their_roles(call):
 @pytest.mark.parametrize("command", ["cohort", "check"])
 def test_help_names_the_exit_codes(call, command):
     assert "130 interrupted" in call(command, "--help")[1]
+
+
+def test_the_card_names_the_boxes_that_the_recipes_need():
+    rows = re.findall(r"^\| (.+) \| `(\w+)` \| (\w*) \| (\w*) \|$", (CARDS / "seer.md").read_text("utf-8"), re.M)
+    for place, name in ((2, "seer-breast-lspin2022"), (3, "seer-breast-epi")):
+        recipe = load_recipe(name)
+        usual = {field for field, spans in needs(recipe.choose()).items() if spans}
+        choices = [({}, outcome) for outcome in recipe.outcomes]
+        choices += [({name: value}, None) for name, switch in recipe.switches.items() for value in switch.values]  # noqa: PD011
+        ever = set().union(*(needs(recipe.choose(*choice)) for choice in choices))
+        assert {row[1] for row in rows if row[place] == "yes"} == usual
+        assert {row[1] for row in rows if row[place]} == ever
+        assert all(recipe.book[field].title == title for title, field, *_ in rows)
