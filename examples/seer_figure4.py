@@ -4,8 +4,8 @@ The export is written as SEER*Stat would write it, the recipe seer-breast-lspin2
 columns, and 3 of noise), and every method learns from 51,000 patients. 10,000 others validate: they choose lambda,
 seeds and stopping. All that is left is test, and chooses nothing: only what validation rows chose is predicted there.
 "C at k columns" is that of the model with the best validation C among those that use at most k columns per training
-patient, by the median as in the paper or by the mean; a method's "choice" is its sparsest model within one standard
-error of its best.
+patient, by the median as in the paper or by the mean; a method's "choice" is what lam="auto" makes of the path, with
+the seed of the least validation loss.
 
 The truth is known for each patient, so that the selected variables can be judged: strictly, against the variables of
 the patient's own hazard; with those credited that say which subgroup the patient is in (age, positive nodes, receptor);
@@ -130,22 +130,26 @@ def fitted(method: Method, data: Study, train: np.ndarray, valid: np.ndarray, se
         models = list(_models(model, method.points, X, y, check))
         seconds = process_time() - start
     points = []
-    for each in models:
+    for each, nll in models:
         used = each.n_selected(X) if hasattr(each, "n_selected") else pd.Series(X.shape[1], index=X.index)
         counts = {"median": used.median(), "mean": used.mean()}
-        points.append({"seed": seed, **counts, "seconds": seconds, "model": each, "risk": each.predict(check[0])})
+        own = {"model": each, "risk": each.predict(check[0]), "nll": nll}
+        points.append({"seed": seed, **counts, "seconds": seconds, **own})
     return points
 
 
 def _models(model, points, X, y, check):
-    """Yield the fitted models of a path, or the one there is."""
-    if not hasattr(model, "path"):
-        yield model.fit(X, y, check) if isinstance(model, DeepSurv) else model.fit(X, y)
-        return
+    """Yield the models of a path, or the one there is, each with its validation NLL if lam="auto" chooses it."""
+    if isinstance(model, DeepSurv):
+        yield model.fit(X, y, check), float(model.history_.nll.min())
+    elif not hasattr(model, "path"):
+        yield model.fit(X, y), 0.0
+    else:
+        path = model.path(X, y, check) if points is None else model.path(X, y, check, points)
+        chosen = np.where(np.arange(len(path)) == path.chosen, path.frame["validation_nll"], np.inf)
+        yield from ((path.at(i), nll) for i, nll in enumerate(chosen))
     if isinstance(model, CoxLLSPIN | CoxLSPIN | CoxSTG):
-        yield from (clone(model).set_params(lam=lam).fit(X, y, check) for lam in DENSE)
-    path = model.path(X, y, check) if points is None else model.path(X, y, check, points)
-    yield from (path.at(i) for i in range(len(path)))
+        yield from ((clone(model).set_params(lam=lam).fit(X, y, check), np.inf) for lam in DENSE)
 
 
 def choices(points: list[dict], data: Study, valid: np.ndarray) -> dict[tuple[str, int], int]:
@@ -160,9 +164,7 @@ def choices(points: list[dict], data: Study, valid: np.ndarray) -> dict[tuple[st
             allowed = np.flatnonzero(count <= k)
             if len(allowed):
                 picked[by, k] = int(allowed[value[allowed].argmax()])
-    best = estimates[value.argmax()]
-    near = [difference(best, estimate)[0] <= difference(best, estimate)[1] for estimate in estimates]
-    picked["choice", 0] = int(min(np.flatnonzero(near), key=lambda i: (count_of["mean"][i], -value[i])))
+    picked["choice", 0] = int(np.argmin([point["nll"] for point in points]))
     return picked
 
 
