@@ -141,6 +141,7 @@ def test_what_the_paper_leaves_open_is_called_a_guess():
         ({"no_surgery": "Refused"}, {}, False),
         ({"surgery": "19"}, {}, False),
         ({"year": "2017"}, {}, False),
+        ({"vital": "Blank(s)"}, {}, False),
     ],
     ids=str,
 )
@@ -274,6 +275,12 @@ def test_age_as_time_scale():
         ({"histology": "8530", "t6": "T4d"}, {}, True),
         ({"year": "1999"}, {}, False),
         ({"year": "2024"}, {}, False),
+        ({"site": "C61.9-Prostate gland"}, {}, False),
+        ({"sex": "Male"}, {}, False),
+        ({"vital": "Blank(s)"}, {}, False),
+        ({"confirmation": "Clinical diagnosis only"}, {}, False),
+        ({"nodes_pos": "03", "nodes_exam": "02"}, {}, False),
+        ({"nodes_pos": "03", "nodes_exam": "98"}, {}, True),
         (
             {"confirmation": "Positive microscopic confirm, method not specified"},
             {"histology_confirmed": "strict"},
