@@ -259,7 +259,7 @@ def _flow(choice: Choice, values: _Fields, patients: np.ndarray | None) -> tuple
     steps = []
     if patients is not None:
         steps.append((*COPY, ~copies(patients, dict(values))))
-    steps += [(rule.id, rule.text, rule.keep.of(_made(values, rule.keep.needs))) for rule in choice.rules]
+    steps += [(rule.id, rule.text, rule.keep.of(values)) for rule in choice.rules]
     event = _events(choice, values)
     flow = Flow.count(steps, patients, event > 0)
     if not flow.end.rows:
@@ -273,28 +273,17 @@ def _flow(choice: Choice, values: _Fields, patients: np.ndarray | None) -> tuple
     return keep, flow
 
 
-def _made(values: _Fields, names) -> _Fields:
-    """The fields, those of `names` made."""
-    for name in names:
-        values[name]
-    return values
-
-
 def _events(choice: Choice, values: _Fields) -> np.ndarray:
     """The code of the event that each record ends with; 0: none."""
-    events = choice.outcome.events
-    code = None
-    for event in reversed(events):
-        hit = event.condition.of(_made(values, event.condition.needs))
-        code = np.where(hit, event.code, 0 if code is None else code)
-    return code
+    hits = [event.condition.of(values) for event in choice.outcome.events]
+    return np.select(hits, [event.code for event in choice.outcome.events], 0)
 
 
 def _with_roles(choice: Choice, values: _Fields, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """The frame with the columns of the outcome, and the part each plays."""
     outcome, recipe = choice.outcome, choice.recipe
     for event in outcome.events:
-        _refuse_open(choice, event.condition.undecided(_made(values, event.condition.needs)), event.condition.needs)
+        _refuse_open(choice, event.condition.undecided(values), event.condition.needs)
     numbers = {"time": outcome.time, **({"entry": outcome.entry} if outcome.entry else {})}
     for name in numbers.values():
         _refuse_open(choice, ~values[name].known, (name,))

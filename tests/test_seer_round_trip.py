@@ -9,6 +9,7 @@ import pytest
 from registry import toml
 
 from survlspin.cohort import build_cohort
+from survlspin.errors import InputWarning
 from survlspin.recipe import load_recipe
 from survlspin.seer import read_export
 from survlspin.synthetic import seer_export
@@ -77,6 +78,14 @@ def test_another_truth_is_another_cohort(recipes, cohorts, tmp_path):
     export = seer_export(tmp_path, 300, random_state=5)
     for name, recipe in recipes.items():
         assert build_cohort(export.path, recipe).fingerprint != cohorts[name].fingerprint
+
+
+def test_a_submission_of_the_future_is_read_with_a_warning(recipes, cohorts, tmp_path):
+    export = seer_export(tmp_path, 300, random_state=4)
+    export.dic.write_text(export.dic.read_text("cp1252").replace("Nov 2018", "Nov 2031"), "cp1252")
+    with pytest.warns(InputWarning, match="SL-590 the export is of the submission of Nov 2031"):
+        cohort = build_cohort(export.path, recipes[RECIPES[0]])
+    assert cohort.fingerprint == cohorts[RECIPES[0]].fingerprint
 
 
 @pytest.mark.parametrize("submission", ["nov2018", "nov2020", "nov2025"])
