@@ -102,8 +102,8 @@ def seer_export(
         An existing folder. Files of an earlier export there are replaced.
     n : int
         Records, at least 100: of women and men, invasive and in situ, 8 % of them second tumours of a patient. Of
-        1,008,000 the recipe seer-breast-lspin2022 keeps about the 538,000 of the paper. From 2,000 on every code of
-        the code book that the submission's columns can have occurs (site codes outside the breast do not).
+        1,010,000 the recipe seer-breast-lspin2022 keeps about the 538,000 of the paper. From 2,000 on every code of
+        the code book occurs that the submission's columns can have.
     mode : {"hetero", "homog", "null", "nonlinear"}
         As in `seer_patients`.
     form : {"labels", "quoted", "unformatted", "fixed"}

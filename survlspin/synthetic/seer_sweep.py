@@ -23,7 +23,6 @@ COUNTED = (
 )
 LEFT = ("vital", "registry", "income", "year")  # what the submission decides
 SHARE = 2e-5  # of the records have each rare state, one at least
-ELSEWHERE = ("site", "other")  # every record is of the breast
 LEAST = 2_000  # records below which nothing is added
 
 
@@ -60,7 +59,7 @@ def sweep(
         described = dict.fromkeys(SPECIAL.get(name, {}), 1) if name in COUNTED else {}
         for state, variants in (described | _variants(field)).items():
             missing = max(variants, size) - np.count_nonzero(states.is_in(state))
-            if missing > 0 and len(rows) and (name, state) != ELSEWHERE:
+            if missing > 0 and len(rows):
                 states[rng.choice(rows, min(missing, len(rows)), replace=False)] = state
 
 
