@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from survlspin._messages import listed
 from survlspin.codebook import Values
 from survlspin.duplicates import copies, in_order, patient_codes, refuse_conflicts
-from survlspin.errors import InputError, InputWarning
+from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.flow import Flow
 from survlspin.manifest import fingerprint_of, manifest_of
 from survlspin.outcome import Outcome
@@ -171,9 +171,9 @@ def build_cohort(
 
     Raises
     ------
-    InputError
-        SL-583 to SL-592 and SL-596 to SL-599 as `load_recipe` and the parts say; SL-593 no record is left; SL-594 no
-        event is left.
+    InputError, InputTypeError
+        SL-595 an argument of the wrong type; SL-583 to SL-592 and SL-596 to SL-599 as `load_recipe` and the parts say;
+        SL-593 no record is left; SL-594 no event is left.
 
     Warns
     -----
@@ -188,6 +188,7 @@ def build_cohort(
     >>> build_cohort(table, "prostate-survival", outcome="os").frame["time"].tolist()
     [97.5, 12.5]
     """
+    _check_arguments(data, recipe, seed)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     choice = recipe.choose(switches, outcome)
     how = {"dic": dic, "sas": sas, "engine": engine, "cache": cache, "max_quarantine": max_quarantine}
@@ -222,6 +223,16 @@ class _Fields(dict):
     def get(self, name: str, default=None):
         """Return a field, or `default` if there is none of that name."""
         return self[name] if name in self or name in self.derive else default
+
+
+def _check_arguments(data, recipe, seed) -> None:
+    kinds = {"data": (data, str | Path | pd.DataFrame), "recipe": (recipe, str | Path | Recipe), "seed": (seed, int)}
+    for name, (given, kind) in kinds.items():
+        if not isinstance(given, kind):
+            remedy = "data: a path or DataFrame; recipe: a name, path or Recipe; seed: a whole number."
+            raise InputTypeError("SL-595", f"{name} is a {type(given).__name__}.", remedy)
+    if seed < 0:
+        raise InputError("SL-588", f"seed={seed}.", "Give a whole number from 0.")
 
 
 def _warn_submission(recipe: Recipe, facts: Mapping[str, Any]) -> None:
@@ -264,7 +275,7 @@ def _flow(choice: Choice, values: _Fields, patients: np.ndarray | None) -> tuple
     flow = Flow.count(steps, patients, event > 0)
     if not flow.end.rows:
         emptied = next((step for step in flow.steps if not step.after.rows), None)
-        after = "the file has none" if emptied is None else f"rule {emptied.id!r} ({emptied.text}) left none"
+        after = "the file has none" if not flow.start.rows else f"rule {emptied.id!r} ({emptied.text}) left none"
         raise InputError("SL-593", f"no record is left: {after}.", "Is the file of the kind the recipe is for?")
     if not flow.end.events:
         found = f"no event of outcome {choice.name!r} among {flow.end.rows} records."

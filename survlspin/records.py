@@ -216,7 +216,7 @@ def _table(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The table, and what is known of its file."""
     if isinstance(data, pd.DataFrame):
-        return data, {"file": FRAME, "sha256": None, "rows": len(data)}
+        return data.set_axis(data.columns.map(str), axis=1), {"file": FRAME, "sha256": None, "rows": len(data)}
     columns = {name: {aliases.get(name, name), *known.stems} for name, known in recipe.book.fields.items()}
     numbers = {header for name, some in columns.items() if recipe.book[name].kind == "number" for header in some}
     text = {header for some in columns.values() for header in some} - numbers

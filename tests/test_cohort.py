@@ -10,7 +10,7 @@ from registry import FIELDS, RECIPE, people, toml, write
 
 import survlspin
 from survlspin.cohort import _warn_submission, build_cohort, read_cohort
-from survlspin.errors import InputError, InputWarning
+from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.recipe import load_recipe
 
 
@@ -330,6 +330,19 @@ def test_rules_that_leave_nothing_are_named(small):
     refused("SL-593", r"'adult' \(25 to 85 years\) left none", people().assign(Age="12"), small)
     alive = people().assign(Vital="Alive")
     refused("SL-594", "no event of outcome 'os'", alive, small)
+
+
+def test_arguments_of_the_wrong_type(small):
+    for wrong in ([1, 2], None):
+        with pytest.raises(InputTypeError, match="data is a") as caught:
+            build_cohort(wrong, small)
+        assert caught.value.code == "SL-595"
+    with pytest.raises(InputTypeError, match="recipe is a int"):
+        build_cohort(people(), 3)
+    with pytest.raises(InputTypeError, match="seed is a str"):
+        build_cohort(people(), small, seed="a")
+    refused("SL-588", "seed=-1", people(), small, seed=-1)
+    refused("SL-593", "the file has none", people().head(0), small)
 
 
 def test_values_that_the_rules_leave_open_are_refused(tmp_path):
