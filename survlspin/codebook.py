@@ -231,7 +231,7 @@ class Codebook:
             status = np.array([STATUS.index("exact" if cell else empty) for cell in unique], dtype=np.uint8)
             return Values("text", np.asarray(unique, dtype=object)[position], status[position])
         landings = [known.land(_label(cell, formats, unformatted)) for cell in unique]
-        _refuse_unmapped(name, [cell for cell, landing in zip(unique, landings, strict=True) if landing is None])
+        _refuse_unmapped(known, [cell for cell, landing in zip(unique, landings, strict=True) if landing is None])
         _refuse_mixed(known, landings)
         status = np.array([STATUS.index(landing.code.status) for landing in landings], dtype=np.uint8)
         if known.kind == "number":
@@ -263,12 +263,18 @@ def _label(cell: str, formats: Mapping[str, str], unformatted: bool | None) -> s
     return cell if unformatted is None and label_stem(cell) in stems else formats[cell].strip()
 
 
-def _refuse_unmapped(name: str, cells: list[str]) -> None:
+def _refuse_unmapped(known: Field, cells: list[str]) -> None:
     if cells:
-        first = sorted(cells)[0]
-        found = f"field {name!r} has {len(cells)} cells that the code book does not know, such as {first[:60]!r}."
+        name, shown = known.name, _shown(known, sorted(cells)[0])
+        found = f"field {name!r} has {len(cells)} cells that the code book does not know, such as {shown!r}."
         remedy = f"Add what it means to [[codes.{name}]] of the recipe, or is another column meant ({name}=HEADER)?"
         raise InputError("SL-578", found, remedy)
+
+
+def _shown(known: Field, cell: str) -> str:
+    """A label or short code as it is; of what may be an id, a date or a time only the form, ``########``."""
+    code = re.search(r"[A-Za-z]", cell) or (len(cell) <= 3 and not known.leak)
+    return cell[:60] if code else re.sub(r"\d", "#", cell[:60])
 
 
 def _refuse_mixed(known: Field, landings: list[Landing]) -> None:
