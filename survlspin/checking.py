@@ -61,9 +61,11 @@ def examine(
     Raises
     ------
     InputError
-        SL-501 the file cannot be opened; SL-583 to SL-588 and SL-592 what is wrong with the recipe or its switches.
+        SL-501 there is no such file; SL-583 to SL-588 and SL-592 what is wrong with the recipe or its switches.
     """
     choice = None if recipe is None else load_recipe(recipe).choose(switches, outcome)
+    if not data.is_file():
+        raise InputError("SL-501", f"{data} is no file.", "Check the path.")
     found = Findings({"version": __version__, "source": str(data), "recipe": recipe, "notes": []})
     try:
         if known_roles(data):
@@ -73,8 +75,6 @@ def examine(
         else:
             _an_export(found, open_export(data, dic=dic, sas=sas), choice, aliases, engine)
     except InputError as error:
-        if error.code == "SL-501":
-            raise
         found.problems.append(error)
     problems = [{"code": each.code, "found": each.found, "remedy": remedy(each)} for each in found.problems]
     return {**found.report, "problems": problems, "fine": not problems}
@@ -189,7 +189,7 @@ def closing(report: Mapping[str, Any]) -> str:
 def _opening(report: Mapping[str, Any]) -> list[str]:
     """Return lines on the file, its columns and patients."""
     facts, bad = report.get("facts", {}), report.get("quarantined", {})
-    said = [f"{key} {facts[key]}" for key in ("database", "submission", "years", "cutoff") if facts.get(key)]
+    said = [f"{key} {facts[key]}" for key in ("database", "submission", "cutoff") if facts.get(key)]
     said += [f"{key} {facts[key]}" for key in ("delimiter", "encoding") if facts.get(key)]
     said += [f"with {name}" for name in ("dic", "sas") if (facts.get("sha256") or {}).get(name)]
     lines = [

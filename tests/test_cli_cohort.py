@@ -175,6 +175,30 @@ def test_an_export_becomes_a_cohort_and_its_bad_lines_are_said(call, export, cle
     assert len(report["columns"]) == 52
 
 
+def test_options_of_reading_reach_the_reader(call, clean, export):
+    def fingerprint(*arguments):
+        return json.loads(call("cohort", *arguments, "--recipe", "seer-breast-lspin2022", "--json")[1])["fingerprint"]
+
+    plain = fingerprint(clean.path)
+    Path("copy.txt").write_bytes(clean.path.read_bytes())
+    assert fingerprint("copy.txt", "--dic", clean.dic) == plain
+    Path("cache").mkdir()
+    assert fingerprint(clean.path, "--cache", "cache") == fingerprint(clean.path, "--cache", "cache") == plain
+    assert list(Path("cache").iterdir())
+    assert fingerprint(clean.path, "--engine", "polars") == plain
+    assert fingerprint(clean.path, "--seed", 1) != plain  # of the noise
+    exit_code, output = call("cohort", export.path, *EPI, "--max-quarantine", "0.001")
+    assert exit_code == 2
+    assert "--max-quarantine SHARE." in output
+
+
+def test_a_fixed_width_file_is_the_same_cohort(call, clean, tmp_path):
+    fixed = seer_export(tmp_path, 1500, form="fixed", random_state=3)
+    found = [json.loads(call("cohort", each.path, *EPI, "--json")[1]) for each in (clean, fixed)]
+    assert found[0]["fingerprint"] == found[1]["fingerprint"]
+    assert found[0]["flow"] == found[1]["flow"]
+
+
 def test_no_patient_is_named(call, export):
     outputs = [
         call("cohort", export.path, *EPI)[1],
