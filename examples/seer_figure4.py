@@ -76,19 +76,19 @@ class Method:
 def methods() -> dict[str, Method]:
     """Return the methods compared."""
     gates = {"gate_hidden": (32,), "patience": 10}  # the default gating net of 8 units loses .004 in C at this size
-    forest = {"n_estimators": 100, "min_samples_leaf": 50, "max_features": 18, "max_samples": 20_000}
+    forest = {"n_estimators": 60, "min_samples_leaf": 50, "max_features": 18, "max_samples": 20_000}
     return {
         "Cox PH": Method(CoxPH()),
         "Cox-LASSO": Method(CoxLasso()),
-        "DeepSurv": Method(DeepSurv(hidden=(32,)), fits=3),
-        "Cox-LLSPIN": Method(CoxLLSPIN(**gates), fits=3),
-        "Cox-LSPIN": Method(CoxLSPIN(hidden=(32,), **gates), fits=3),
-        "Cox-LLSPIN, context": Method(CoxLLSPIN(context=CONTEXT, **gates), fits=3),
-        "Cox-STG, nonlinear": Method(CoxSTG(hidden=(32,)), fits=3),
-        "Cox-STG, linear": Method(CoxSTG(hidden=()), fits=3),
-        "Cox-LassoNet": Method(CoxLassoNet(hidden=(32,)), fits=3),
+        "DeepSurv": Method(DeepSurv(hidden=(32,)), fits=2),
+        "Cox-LLSPIN": Method(CoxLLSPIN(**gates), fits=2),
+        "Cox-LSPIN": Method(CoxLSPIN(hidden=(32,), **gates), fits=2),
+        "Cox-NIMO": Method(CoxNIMO(), points=6, rows=10_000),
         "RSF": Method(RandomSurvivalForest(**forest, low_memory=True, random_state=0)),
-        "Cox-NIMO": Method(CoxNIMO(), points=8, rows=10_000),
+        "Cox-LLSPIN, context": Method(CoxLLSPIN(context=CONTEXT, **gates), fits=2),
+        "Cox-STG, nonlinear": Method(CoxSTG(hidden=(32,)), fits=2),
+        "Cox-STG, linear": Method(CoxSTG(hidden=()), fits=2),
+        "Cox-LassoNet": Method(CoxLassoNet(hidden=(32,)), fits=2),
     }
 
 
