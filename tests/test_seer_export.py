@@ -379,6 +379,7 @@ def test_files_are_for_their_owner_alone(settled):
     [
         ("SL-453", {"mode": "heterogeneous"}),
         ("SL-454", {"n": 99}),
+        ("SL-454", {"n": 200.5}),
         ("SL-454", {"years": (2000, 2017)}),
         ("SL-454", {"years": (1987, 2000)}),
         ("SL-454", {"years": (2010, 2009)}),
@@ -391,6 +392,9 @@ def test_files_are_for_their_owner_alone(settled):
         ("SL-456", {"bom": True}),
         ("SL-457", {"dirt": -0.1}),
         ("SL-457", {"broken": -1}),
+        ("SL-457", {"broken": 1.5}),
+        ("SL-459", {"random_state": -1}),
+        ("SL-459", {"random_state": None}),
     ],
     ids=str,
 )

@@ -94,7 +94,8 @@ def seer_export(
     """Write an invented SEER*Stat export of breast tumours.
 
     One `random_state` with the same n, mode, submission, years and dirt gives the same records in every form: whatever
-    is made of them is the same. No registry's record was used; shares and rates come from published tables.
+    is made of them is the same. No registry's record was used; shares and rates come from published tables, and are
+    guesses where there is none. The hazard of a patient's first tumour holds until the second one, then that one's.
 
     Parameters
     ----------
@@ -137,7 +138,8 @@ def seer_export(
     ------
     InputError
         SL-453 an unknown mode, SL-454 n or years out of range, SL-455 another unknown setting, SL-456 settings that
-        contradict each other, SL-457 a negative dirt or broken, SL-458 the folder cannot be written to.
+        contradict each other, SL-457 dirt or broken out of range, SL-458 the folder cannot be written to, SL-459 a
+        random_state that is no whole number.
 
     Examples
     --------
@@ -145,13 +147,14 @@ def seer_export(
     >>> with TemporaryDirectory() as folder:
     ...     export = seer_export(folder, 500, delimiter="comma")
     ...     len(export.truth), export.path.name, export.dic.name
-    (500, 'export.csv', 'export.dic')
+    (501, 'export.csv', 'export.dic')
     """
     chosen = {"form": (form, FORMS), "delimiter": (delimiter, DELIMITERS), "submission": (submission, SUBMISSIONS)}
     _check_choices(chosen | {"encoding": (encoding, ENCODINGS), "missing": (missing, MISSING)})
     said = SUBMISSIONS[submission]
     years = (2000, said.last) if years is None else tuple(years)
-    _check_settings(n, mode, years, said, dirt, broken)
+    check_drawing(n, mode, years)
+    _check_numbers(n, years, said, dirt, broken, random_state)
     how = Manner(form, delimiter, header, gz, broken, bom, encoding, missing)
     _check_together(how, submission)
     book = Codebook.load("seer-breast")
@@ -182,14 +185,16 @@ def _check_choices(chosen: dict[str, tuple]) -> None:
             raise InputError("SL-455", found, f"Choose one of {', '.join(known)}.")
 
 
-def _check_settings(n: int, mode: str, years: tuple[int, int], said: Submission, dirt: float, broken: int) -> None:
-    check_drawing(n, mode, years)
+def _check_numbers(n: int, years: tuple[int, int], said: Submission, dirt: float, broken: int, seed: int) -> None:
     if n < LEAST or years[1] > said.last:
         found = f"n={n}, years={years}."
         raise InputError("SL-454", found, f"n is at least {LEAST}; years end in {said.last} at the latest.")
-    if not 0 <= dirt <= 10 or not 0 <= broken <= n:
+    if not 0 <= dirt <= 10 or not 0 <= broken <= n or broken % 1:
         found = f"dirt={dirt}, broken={broken}."
-        raise InputError("SL-457", found, "dirt is from 0 to 10, broken from 0 to n.")
+        raise InputError("SL-457", found, "dirt is from 0 to 10, broken a whole number from 0 to n.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        found = f"random_state is {seed!r}."
+        raise InputError("SL-459", found, "Give a whole number from 0 on: it makes the export again.")
 
 
 def _check_together(how: Manner, submission: str) -> None:

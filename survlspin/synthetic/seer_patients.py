@@ -61,6 +61,7 @@ def seer_patients(
     --------
     >>> frame, truth = seer_patients(1000)
     >>> len(frame), round(float(frame["event"].mean()), 2), int(truth.filter(like="factor_").sum(axis=1).median())
+    (1000, 0.21, 2)
     """
     check_drawing(n, mode, years)
     rng = np.random.default_rng(random_state)
@@ -77,9 +78,11 @@ def check_drawing(n: int, mode: str, years: tuple[int, int]) -> None:
     if mode not in MODES:
         found = f"mode is {mode!r}{nearest(str(mode), MODES)}."
         raise InputError("SL-453", found, f"Choose one of {', '.join(MODES)}.")
-    if n < 1 or len(years) != 2 or not 1988 <= years[0] <= years[1] <= 2023:
+    if n < 1 or n % 1 or len(years) != 2 or not 1988 <= years[0] <= years[1] <= 2023:
         found = f"n={n}, years={tuple(years)}."
-        raise InputError("SL-454", found, "n is at least 1; years are the first and the last, from 1988 to 2023.")
+        raise InputError(
+            "SL-454", found, "n is a whole number from 1 on; years are the first and the last, from 1988 to 2023."
+        )
 
 
 def truth_of(frame: pd.DataFrame, mode: str) -> pd.DataFrame:
