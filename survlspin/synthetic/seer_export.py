@@ -155,10 +155,10 @@ def seer_export(
     years = (2000, said.last) if years is None else tuple(years)
     check_drawing(n, mode, years)
     _check_numbers(n, years, said, dirt, broken, random_state)
-    how = Manner(form, delimiter, header, gz, broken, bom, encoding, missing)
+    how = Manner(form, delimiter, header, gz, int(broken), bom, encoding, missing)
     _check_together(how, submission)
     book = Codebook.load("seer-breast")
-    clean, recorded = _records(n, mode, years, book, said, dirt, random_state)
+    clean, recorded = _records(int(n), mode, years, book, said, dirt, random_state)
     files = written(Path(folder), recorded, clean["patient"].to_numpy(), book, said, how, random_state)
     return SeerExport(*files[:3], clean, files[3], recorded)
 

@@ -65,7 +65,7 @@ def seer_patients(
     """
     check_drawing(n, mode, years)
     rng = np.random.default_rng(random_state)
-    frame = tumours(rng, n, years, metastatic=False)
+    frame = tumours(rng, int(n), years, metastatic=False)
     truth = truth_of(frame, mode)
     cutoff = int(np.datetime64(f"{years[1]}-12-31", "D").astype(int))
     outcome = follow(rng, frame, truth, mode, cutoff)
