@@ -204,7 +204,7 @@ def test_metabric_and_support_have_names_and_categories():
 
 
 @pytest.mark.parametrize("name", ["metabric", "support"])
-def test_feather_gives_the_cohort_of_the_csv(name, tmp_path):  # survlspin.records: float32 by its own shortest text
+def test_feather_gives_the_cohort_of_the_csv(name, tmp_path):
     table = sample(name)
     table.to_feather(tmp_path / "double.feather")
     single = {column: np.float32 for column in table if column != "event"}  # as pycox writes it
@@ -225,10 +225,13 @@ def test_sibr_enters_at_diagnosis_on_the_scale_of_age():
     np.testing.assert_array_equal(bcss["event"], since.y["event"] == 1)
 
 
-def test_sibr_reads_dates():  # survlspin.records: dates of a number field are days since 1970-01-01
+def test_sibr_reads_dates(tmp_path):
     table = sample("sibr")
     dates = {name: pd.to_datetime(table[name], unit="D") for name in ("bi_date", "dg_date", "ex_date")}
-    assert build_cohort(table.assign(**dates), "sibr").fingerprint == build_cohort(table, "sibr").fingerprint
+    dated, expected = table.assign(**dates), build_cohort(table, "sibr").fingerprint
+    dated.to_csv(tmp_path / "dated.csv", index=False)  # 2009-06-12
+    for data in (dated, tmp_path / "dated.csv"):
+        assert build_cohort(data, "sibr").fingerprint == expected
 
 
 def test_prostate_survival_adds_half_a_month_and_keeps_equal_rows():
