@@ -12,12 +12,11 @@ import pandas as pd
 
 from survlspin._messages import listed
 from survlspin.codebook import STATUS, Codebook, Field, Values, _label
-from survlspin.cohort import _bases
 from survlspin.duplicates import copies, patient_codes, refuse_conflicts
 from survlspin.errors import InputError
 from survlspin.predictors import _coverage
 from survlspin.recipe import Choice
-from survlspin.records import PERSON, _missing, _refuse_missing, _years, needs
+from survlspin.records import PERSON, missing_fields, needs, refuse_missing, years_of
 
 __all__ = ["Column", "Findings"]
 
@@ -100,10 +99,10 @@ class Findings:
         self._duplicates(choice, values)
 
     def _missing(self, choice: Choice, headers: Mapping[str, str], book: Codebook, year: Values | None) -> None:
-        lost = _missing(needs(choice), headers, book, None if year is None else _years(year))
+        lost = missing_fields(needs(choice), headers, book, None if year is None else years_of(year))
         self.report["missing"] = [{"field": name, "title": book[name].title or name} for name in lost]
         if lost:
-            self.attempt(_refuse_missing, choice.recipe, lost)
+            self.attempt(refuse_missing, choice.recipe, lost)
 
     def _duplicates(self, choice: Choice | None, values: Mapping[str, Values]) -> None:
         """Look at patients with several records."""
@@ -120,7 +119,7 @@ class Findings:
             person, key = choice.recipe.person or PERSON, choice.recipe.order
             outcome = choice.outcome
             read = [outcome.time, *(need for event in outcome.events for need in event.condition.needs)]
-            same = sorted({base for need in read for base in _bases(choice, need)})
+            same = sorted({base for need in read for base in choice.bases(need)})
         key = key if all(each in values for each in key) else ()
         there = [[each for each in some if each in values] for some in (person, same)]
         self.attempt(refuse_conflicts, patients, values, there[0], key, there[1])

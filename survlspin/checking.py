@@ -20,7 +20,7 @@ from survlspin.errors import InputError
 from survlspin.preparing import cut_off
 from survlspin.reading import FEATHER, PARQUET, read_table
 from survlspin.recipe import Choice, load_recipe
-from survlspin.records import _table, _texts
+from survlspin.records import cells_of, frame_of
 from survlspin.seer import Source, open_export
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
@@ -91,11 +91,11 @@ def _a_table(found: Findings, path: Path, choice: Choice | None, aliases: Mappin
     if choice is None:
         _plain(found, path, ())
         return
-    table, facts = _table(path, choice.recipe, aliases)
+    table, facts = frame_of(path, choice.recipe, aliases)
     found.report |= {"kind": f"a table for recipe {choice.recipe.name!r}", "facts": facts, "rows": len(table)}
     book = choice.recipe.book
     headers = _named(found, book, [str(name) for name in table.columns], aliases)
-    columns = {name: Column(_texts(table[header], book[name])) for name, header in headers.items()}
+    columns = {name: Column(cells_of(table[header], book[name])) for name, header in headers.items()}
     found.fields(book, headers, columns, choice)
 
 

@@ -254,15 +254,9 @@ def _patients(choice: Choice, records: Records) -> np.ndarray | None:
     key = recipe.order if recipe.order and all(name in records.headers for name in recipe.order) else ()
     outcome = choice.outcome
     read = [outcome.time, *(name for event in outcome.events for name in event.condition.needs)]
-    same = dict.fromkeys(base for name in read for base in _bases(choice, name) if base in records.headers)
+    same = dict.fromkeys(base for name in read for base in sorted(choice.bases(name)) if base in records.headers)
     refuse_conflicts(patients, records.fields, there, key, same)
     return patients
-
-
-def _bases(choice: Choice, name: str) -> set[str]:
-    """The fields of the code book that an active field is made of."""
-    step = choice.derive[name].step if name in choice.derive else None
-    return {name} if step is None else {base for need in step.needs for base in _bases(choice, need)}
 
 
 def _flow(choice: Choice, values: _Fields, patients: np.ndarray | None) -> tuple[np.ndarray, Flow]:

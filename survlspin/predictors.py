@@ -11,7 +11,6 @@ import pandas as pd
 from survlspin.codebook import STATUS, Values
 from survlspin.errors import InputError
 from survlspin.recipe import Choice
-from survlspin.recipe_check import sources
 from survlspin.recipe_parts import Column, Noise, Scale
 
 __all__ = ["BLANK_LEVEL", "ERAS", "UNKNOWN_LEVEL", "predictors"]
@@ -39,7 +38,8 @@ def predictors(
     -------
     frame : DataFrame (n, columns)
     entries : list of dict
-        One per column: name, field, fields, headers, level, unit, group, coding, years, mean, sd.
+        One per column: its name, field, the fields and headers behind it, coding, level (one-hot) or levels (category),
+        unit, group, the years and eras it is known in, mean and sd before any scaling.
 
     Raises
     ------
@@ -52,10 +52,9 @@ def predictors(
         mine = values[column.source]
         common = _described(choice, column, mine, headers) | _coverage(mine, values.get(choice.recipe.year))
         for name, level, data in _columns(column, mine):
-            if name in made:
-                raise InputError("SL-586", f"two columns are called {name!r}.", "Give one of them another name.")
-            made[name] = data
-            entries.append({"name": name, **common, "level": level})
+            _add(made, name, data)
+            levels = list(data.categories) if isinstance(data, pd.Categorical) else None
+            entries.append({"name": name, **common, "level": level, "levels": levels})
     if choice.noise is not None:
         _add_noise(choice.noise, made, entries, n, seed)
     if choice.scale is not None:
@@ -64,6 +63,12 @@ def predictors(
         for entry in entries:
             entry |= _moments(made[entry["name"]]) | {"scaled": False}
     return pd.DataFrame(made, index=pd.RangeIndex(n), copy=False), entries
+
+
+def _add(made: dict[str, Any], name: str, data: Any) -> None:
+    if name in made:
+        raise InputError("SL-586", f"two columns are called {name!r}.", "Give one of them another name.")
+    made[name] = data
 
 
 def _columns(column: Column, values: Values) -> Iterator[tuple[str, str | None, Any]]:
@@ -107,7 +112,7 @@ def _levels(column: Column, values: Values, unknown: str) -> tuple[tuple[str, ..
 def _described(choice: Choice, column: Column, values: Values, headers: Mapping[str, str]) -> dict[str, Any]:
     """Where a column comes from."""
     recipe = choice.recipe
-    fields = sorted(sources(recipe, column.source))
+    fields = sorted(choice.bases(column.source))
     own = recipe.book.fields[fields[0]].unit if len(fields) == 1 else ""
     return {
         "field": column.source,
@@ -139,10 +144,11 @@ def _coverage(values: Values, year: Values | None) -> dict[str, Any]:
 def _add_noise(noise: Noise, made: dict[str, Any], entries: list[dict[str, Any]], n: int, seed: int) -> None:
     for k in range(1, noise.columns + 1):
         name = f"{noise.name}{k}"
-        made[name] = np.random.default_rng([seed, k]).random(n)
+        _add(made, name, np.random.default_rng([seed, k]).random(n))
         blank = {"field": None, "fields": [], "headers": [], "unit": "", "known": 1.0, "years": None, "eras": None}
         text = f"uniform random numbers, numpy.random.default_rng([{seed}, {k}])"
-        entries.append({"name": name, **blank, "coding": "noise", "group": name, "text": text, "level": None})
+        entries.append({"name": name, **blank, "coding": "noise", "group": name, "text": text})
+        entries[-1] |= {"level": None, "levels": None}
 
 
 def _moments(data: Any) -> dict[str, Any]:

@@ -162,6 +162,12 @@ class Choice:
     def scale(self) -> Scale | None:
         return next(iter(self._active([self.recipe.scale])), None)
 
+    def bases(self, name: str) -> set[str]:
+        """The fields of the code book that a field is made of."""
+        if name not in self.derive:
+            return {name}
+        return {base for need in self.derive[name].step.needs for base in self.bases(need)}
+
     def _active(self, parts: Iterable[Any]) -> list[Any]:
         return [part for part in parts if part is not None and active(part.when, self.switches)]
 

@@ -22,7 +22,8 @@ from survlspin.reading import read_table
 from survlspin.recipe import Choice, Recipe
 from survlspin.seer import open_export
 
-__all__ = ["PERSON", "Records", "needs", "read_records"]
+__all__ = ["PERSON", "Records", "cells_of", "frame_of", "missing_fields", "needs", "read_records"]
+__all__ += ["refuse_missing", "years_of"]
 
 PERSON = ("sex", "vital")
 TABLES = (".parquet", ".pq", ".feather")
@@ -95,11 +96,11 @@ def read_records(
     """
     book, wanted = choice.recipe.book, needs(choice)
     if isinstance(data, pd.DataFrame) or choice.recipe.source == "table" or Path(data).suffix.lower() in TABLES:
-        table, facts = _table(data, choice.recipe, aliases)
+        table, facts = frame_of(data, choice.recipe, aliases)
         headers = book.resolve(map(str, table.columns), aliases)
 
         def read(names: list[str]) -> _Cells:
-            texts = {headers[name]: _texts(table[headers[name]], book[name]) for name in names}
+            texts = {headers[name]: cells_of(table[headers[name]], book[name]) for name in names}
             return _Cells(pd.DataFrame(texts, copy=False), {}, None, facts, pd.DataFrame({"line": [], "reason": []}))
     else:
         source = open_export(data, **{key: how[key] for key in ("dic", "sas") if how.get(key) is not None})
@@ -113,12 +114,12 @@ def read_records(
     year = choice.recipe.year
     absent = [name for name, spans in wanted.items() if None in spans and name not in headers and not book[name].years]
     if absent:
-        years = _years(read([year]).decode(book, year, headers[year])) if year in headers else None
-        _refuse_missing(choice.recipe, _missing(wanted, headers, book, years))
+        years = years_of(read([year]).decode(book, year, headers[year])) if year in headers else None
+        refuse_missing(choice.recipe, missing_fields(wanted, headers, book, years))
     cells = read([name for name in wanted if name in headers])
     values = {name: cells.decode(book, name, headers[name]) for name in wanted if name in headers}
-    if lost := _missing(wanted, headers, book, _years(values[year]) if year in values else None):
-        _refuse_missing(choice.recipe, lost)
+    if lost := missing_fields(wanted, headers, book, years_of(values[year]) if year in values else None):
+        refuse_missing(choice.recipe, lost)
     n = len(next(iter(values.values())).status)
     values |= {name: _nothing(book[name], n) for name in wanted if name not in headers}
     return Records(values, {name: headers[name] for name in wanted if name in headers}, cells.facts, cells.quarantine)
@@ -168,7 +169,7 @@ def _used(choice: Choice) -> Iterator[str]:
         yield column.source
 
 
-def _missing(wanted: Mapping[str, set[Span]], headers: Mapping[str, str], book: Codebook, years) -> list[str]:
+def missing_fields(wanted: Mapping[str, set[Span]], headers: Mapping[str, str], book: Codebook, years) -> list[str]:
     """The fields that the file lacks although it has records of years in which they are needed."""
     return [
         name
@@ -189,11 +190,11 @@ def _occurs(span: Span, years: np.ndarray | None) -> bool:
     return span is None or years is None or bool(((years >= span[0]) & (years <= span[1])).any())
 
 
-def _years(values: Values) -> np.ndarray:
+def years_of(values: Values) -> np.ndarray:
     return np.unique(values.data[values.known])
 
 
-def _refuse_missing(recipe: Recipe, names: list[str]) -> None:
+def refuse_missing(recipe: Recipe, names: list[str]) -> None:
     boxes = [f"{recipe.book[name].title or name} ({name})" for name in names]
     found = f"recipe {recipe.name!r} needs {len(names)} more column{'' if len(names) == 1 else 's'} of the file."
     what = "Tick in SEER*Stat" if recipe.source == "seer" else "They are"
@@ -211,7 +212,7 @@ def _nothing(known: Field, n: int) -> Values:
     return Values("text", np.full(n, "", object), status)
 
 
-def _table(
+def frame_of(
     data: str | Path | pd.DataFrame, recipe: Recipe, aliases: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The table, and what is known of its file."""
@@ -227,7 +228,7 @@ def _table(
     return table, {**facts, "rows": len(table)}
 
 
-def _texts(column: pd.Series, known: Field) -> pd.Categorical:
+def cells_of(column: pd.Series, known: Field) -> pd.Categorical:
     """Cells as text: whole numbers without a point, dates of a number field as days since 1970-01-01.
 
     What is missing is empty. Numbers of single precision are read by their own shortest text: 0.1 is 0.1 and not

@@ -185,7 +185,9 @@ def test_one_hot(tmp_path, keys, names):
 def test_categories_keep_what_is_not_known_as_levels(tmp_path):
     raw, grade = people(), kept(people())["Grade"]
     of = {"I": "1", "II": "2", "III": "3", "?": "unknown", "Blank(s)": "unknown"}
-    plain = build_cohort(raw, write(tmp_path, **column(coding="category"))).frame["grade"]
+    cohort = build_cohort(raw, write(tmp_path, **column(coding="category")))
+    plain = cohort.frame["grade"]
+    assert cohort.manifest["columns"][0]["levels"] == ["1", "2", "3", "unknown"]
     assert plain.cat.categories.tolist() == ["1", "2", "3", "unknown"]
     assert plain.tolist() == grade.map(of).tolist()
     apart = build_cohort(raw, write(tmp_path, **column(coding="category", blank="level"))).frame["grade"]
