@@ -240,6 +240,11 @@ def test_the_roles_of_a_cohort_need_not_be_said(planned):
     assert plan.study.groups.tolist() == cohort.groups.tolist()
 
 
+def test_delayed_entry_is_known_too(planned):
+    plan, _ = planned("sibr", "os-age")
+    assert plan.study.y["entry"].tolist() == read_cohort("cohort.parquet").frame["entry"].tolist()
+
+
 def test_what_is_said_on_the_command_line_comes_first(planned):
     plan, output = planned("rotterdam", "os", "--time", "time", "--event", "event", "--drop", "patient")
     assert plan.study.groups is None
