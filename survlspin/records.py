@@ -22,8 +22,17 @@ from survlspin.reading import read_table
 from survlspin.recipe import Choice, Recipe
 from survlspin.seer import open_export
 
-__all__ = ["PERSON", "Records", "cells_of", "frame_of", "missing_fields", "needs", "read_records"]
-__all__ += ["refuse_missing", "years_of"]
+__all__ = [
+    "PERSON",
+    "Records",
+    "cells_of",
+    "frame_of",
+    "missing_fields",
+    "needs",
+    "read_records",
+    "refuse_missing",
+    "years_of",
+]
 
 PERSON = ("sex", "vital")
 TABLES = (".parquet", ".pq", ".feather")
@@ -191,10 +200,12 @@ def _occurs(span: Span, years: np.ndarray | None) -> bool:
 
 
 def years_of(values: Values) -> np.ndarray:
+    """The known years that occur, each once, in order."""
     return np.unique(values.data[values.known])
 
 
 def refuse_missing(recipe: Recipe, names: list[str]) -> None:
+    """Say which columns a recipe needs and how to get them (SL-589)."""
     boxes = [f"{recipe.book[name].title or name} ({name})" for name in names]
     found = f"recipe {recipe.name!r} needs {len(names)} more column{'' if len(names) == 1 else 's'} of the file."
     what = "Tick in SEER*Stat" if recipe.source == "seer" else "They are"

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from registry import toml
 
+from survlspin._shipped import shipped
 from survlspin.cohort import build_cohort
-from survlspin.errors import InputWarning
+from survlspin.errors import InputError, InputWarning
 from survlspin.recipe import load_recipe
 from survlspin.seer import read_export
 from survlspin.synthetic import seer_export
@@ -86,6 +87,20 @@ def test_a_submission_of_the_future_is_read_with_a_warning(recipes, cohorts, tmp
     with pytest.warns(InputWarning, match="SL-590 the export is of the submission of Nov 2031"):
         cohort = build_cohort(export.path, recipes[RECIPES[0]])
     assert cohort.fingerprint == cohorts[RECIPES[0]].fingerprint
+
+
+def test_a_label_that_is_not_known_stops_the_run_until_the_recipe_has_it(cohorts, tmp_path):
+    export = seer_export(tmp_path, 300, random_state=4)
+    marital = "Married (including common law)"
+    text = export.path.read_text("cp1252")
+    assert marital in text
+    export.path.write_text(text.replace(marital, "Wed"), "cp1252")
+    with pytest.raises(InputError, match=r"SL-578 field 'marital' .* 'Wed'.*codes.marital"):
+        build_cohort(export.path, RECIPES[0])
+    longer = shipped("recipes").joinpath(f"{RECIPES[0]}.toml").read_text("utf-8")
+    longer += '[[codes.marital]]\nlabels = ["Wed"]\nlevel = "married"\n'
+    (tmp_path / "longer.toml").write_text(longer, "utf-8")
+    assert build_cohort(export.path, tmp_path / "longer.toml").fingerprint == cohorts[RECIPES[0]].fingerprint
 
 
 @pytest.mark.parametrize("submission", ["nov2018", "nov2020", "nov2025"])
