@@ -23,7 +23,9 @@ def _option(name: str, help: str, kind: Any = str | None, panel: str | None = No
 FILE, COLUMNS, HOW = "Your file", "Columns of your file (all others are predictors)", "How to compare"
 MODEL = "The model"
 Names = list[str]
-Data = _option("--data", "CSV (also .gz) or Parquet; without it GBSG2.", Path | None, FILE)
+Data = _option(
+    "--data", "CSV (also .gz), Parquet, or a cohort, whose roles are known; without it GBSG2.", Path | None, FILE
+)
 Sep = _option("--sep", "What separates the columns of a CSV; 'tab' for tabs.", str, FILE)
 Decimal = _option("--decimal", "Decimal mark of a CSV.", str, FILE)
 Encoding = _option("--encoding", "Encoding of a CSV.", str, FILE)
@@ -73,8 +75,10 @@ class Engine(StrEnum):
     polars = "polars"
 
 
-Export = Annotated[Path | None, typer.Argument(help="The export of a registry, or a table.", show_default=False)]
-Checked = Annotated[Path, typer.Argument(help="The export of a registry, a table, or a cohort.", show_default=False)]
+Export = Annotated[
+    Path | None, typer.Argument(metavar="EXPORT", help="The export of a registry, or a table.", show_default=False)
+]
+Checked = Annotated[Path, typer.Argument(metavar="FILE", help="An export, a table, or a cohort.", show_default=False)]
 Dic = _option("--dic", "The .dic of an export; by default the one beside it.", Path | None, FILE)
 Sas = _option("--sas", "The .sas of a fixed-width file; by default the one beside it.", Path | None, FILE)
 ParsedBy = _option("--engine", "What parses an export; the cohort is the same.", Engine, FILE)

@@ -185,7 +185,8 @@ def _switches(switches: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _masked(least: int) -> str:
-    return f"rules are pooled and numbers hidden so that none from 1 to {least - 1} is given or can be computed."
+    what = f"rules are pooled and numbers hidden so that none from 1 to {least - 1} is given or can be computed."
+    return f"{what} --min-cell 1 hides nothing."
 
 
 def _said(count: Mapping[str, int | None]) -> str:
