@@ -19,7 +19,7 @@ from .opening import digest, opened
 
 __all__ = ["Source", "open_export", "read_export"]
 
-BLOCK = 1 << 25
+BLOCK = 1 << 24
 THREADS = 2
 
 
