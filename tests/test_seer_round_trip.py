@@ -26,7 +26,7 @@ RENDERINGS = [
     {"missing": "period"},
     {"broken": 6},
 ]
-BOTH = RENDERINGS[::5]  # the others with the first recipe alone
+BOTH = [*RENDERINGS[::5], {"form": "fixed"}]  # the others with the first recipe alone
 CELLS = ("before", "excluded", "after", "fails")
 SIZES = {
     "name": "sizes",
