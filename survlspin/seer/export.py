@@ -98,13 +98,18 @@ def refuse_many(file: str, lines: int, reasons: list[str], most: float) -> None:
 
 
 class Part(NamedTuple):
-    """A block: n lines; those that are rows, and those that are not, with the reason, counted in the block from 0."""
+    """A block of n lines, counted from 0: those that are rows, and those that are not, with the reason.
+
+    Of its rows, `beyond` have bytes beyond ASCII, `undecoded` those that an encoding does not have; `factors` are codes
+    and distinct cells by column.
+    """
 
     n: int
     rows: np.ndarray
     bad: list[tuple[int, str]]
-    beyond: list[tuple[int, bytes]]
-    factors: list[tuple[np.ndarray, Sequence[str]]] | None
+    beyond: int
+    undecoded: dict[str, list[int]]
+    factors: list[tuple[np.ndarray, Sequence[str]]]
 
 
 class Gathering:
@@ -123,8 +128,9 @@ class Gathering:
         self._columns = [Column() for _ in wanted]
         self._rows: list[np.ndarray] = []
         self._bad: list[tuple[int, str]] = []
-        self._beyond: list[tuple[int, bytes]] = []  # lines with bytes beyond ASCII: together they tell the encoding
-        self._n = 0
+        self._encodings = (about.facts["encoding"],) if about.facts["encoding"] else ENCODINGS
+        self._undecoded: dict[str, list[int]] = {name: [] for name in self._encodings}
+        self._beyond = self._n = 0
 
     def parse(self, data: bytes, first: bool) -> Part:
         """Return what a block of whole lines holds; blocks may be parsed side by side."""
@@ -134,12 +140,14 @@ class Gathering:
             lines.state[np.argmax(lines.state != BLANK)] = HEADER
         rows = np.flatnonzero(lines.state == FINE)
         bad = np.flatnonzero((lines.state != FINE) & (lines.state != HEADER))
+        fine, beyond = lines.fine(), lines.beyond()
         return Part(
             n=len(lines),
             rows=rows,
             bad=[(int(line), self._reason(lines, line)) for line in bad],
-            beyond=[(int(line), lines.text(line)) for line in lines.beyond()],
-            factors=list(shape.factors(lines.fine(), self._wanted, self._engine)) if len(rows) else None,
+            beyond=len(beyond),
+            undecoded={name: [] if _decodes(fine, name) else _not(lines, beyond, name) for name in self._encodings},
+            factors=list(shape.factors(fine, self._wanted, self._engine)) if len(rows) else [],
         )
 
     def _reason(self, lines: Lines, line: int) -> str:
@@ -150,9 +158,11 @@ class Gathering:
         """Add the next block."""
         self._rows.append(self._n + 1 + part.rows)
         self._bad += [(self._n + 1 + line, reason) for line, reason in part.bad]
-        self._beyond += [(self._n + 1 + line, text) for line, text in part.beyond]
+        for name, lines in part.undecoded.items():
+            self._undecoded[name] += [self._n + 1 + line for line in lines]
         self._n += part.n
-        if part.factors is not None:
+        self._beyond += part.beyond
+        if len(part.rows):
             for column, (codes, texts) in zip(self._columns, part.factors, strict=True):
                 column.add(codes, texts)
 
@@ -162,11 +172,8 @@ class Gathering:
         if said is None and not self._beyond:
             return "ascii", {}
         if said is None:
-            said = ENCODINGS[2 * len(self._not("utf-8")) > len(self._beyond)]
-        return said, dict.fromkeys(self._not(said), UNDECODED + said)
-
-    def _not(self, encoding: str) -> list[int]:
-        return [line for line, text in self._beyond if not _decodes(text, encoding)]
+            said = ENCODINGS[2 * len(self._undecoded["utf-8"]) > self._beyond]
+        return said, dict.fromkeys(self._undecoded[said], UNDECODED + said)
 
     def export(self, sha256: str) -> Export:
         """Return what was gathered of a file with that hash.
@@ -198,6 +205,11 @@ class Gathering:
             "cut_off": any(reason == REASONS[OPEN] for _, reason in bad),
         }
         return assembled(about, names, columns, lines, bad, facts)
+
+
+def _not(lines: Lines, beyond: np.ndarray, encoding: str) -> list[int]:
+    """Return the lines, of those with bytes beyond ASCII, that an encoding does not have."""
+    return [int(line) for line in beyond if not _decodes(lines.text(line), encoding)]
 
 
 def _decodes(text: bytes, encoding: str) -> bool:

@@ -170,7 +170,11 @@ def _refuse_other(path: Path, raw: bytes) -> None:
 
 def split(line: bytes, delimiter: str) -> list[str]:
     """Return the cells of one line, stripped."""
-    rows = csv.reader([line.decode("utf-8", errors="replace")], delimiter=delimiter)
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = line.decode("cp1252", errors="replace")
+    rows = csv.reader([text], delimiter=delimiter)
     try:
         return [cell.strip() for cell in next(rows, [])]
     except csv.Error:

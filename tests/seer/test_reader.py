@@ -265,6 +265,13 @@ def test_the_encoding_is_told_by_the_bytes(tmp_path, encoding, given, found):
     assert export.facts["encoding"] == found
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+@pytest.mark.parametrize("dic", [True, False])
+def test_headers_beyond_ascii(tmp_path, encoding, dic):
+    table = TABLE.rename(columns={"Sex": "Geschlecht – größer"})
+    assert tuple(read_export(written(table, tmp_path, encoding=encoding, dic=dic)).table) == tuple(table)
+
+
 def test_lines_of_another_encoding_than_most_are_quarantined(tmp_path):
     path = written(TABLE, tmp_path, encoding="utf-8")
     lines = path.read_bytes().split(b"\r\n")
