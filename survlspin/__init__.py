@@ -43,9 +43,9 @@ _HOMES = {
     "cross_validate_path": "estimators",
     "lasso_path": "estimators",
     "load": "storage",
-    "load_recipe": "recipe",
+    "load_recipe": "cohort",
     "read_cohort": "cohort",
-    "recipes": "recipe",
+    "recipes": "cohort",
     "run": "protocol",
     "split_xy": "outcome",
 }

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from survlspin._messages import listed
-from survlspin.codebook import STATUS, Codebook, Field, Values, _label
-from survlspin.duplicates import copies, patient_codes, refuse_conflicts
+from survlspin.cohort.codebook import STATUS, Codebook, Field, Values, _label
+from survlspin.cohort.duplicates import copies, patient_codes, refuse_conflicts
+from survlspin.cohort.predictors import _coverage
+from survlspin.cohort.recipe import Choice
+from survlspin.cohort.records import PERSON, missing_fields, needs, refuse_missing, years_of
 from survlspin.errors import InputError
-from survlspin.predictors import _coverage
-from survlspin.recipe import Choice
-from survlspin.records import PERSON, missing_fields, needs, refuse_missing, years_of
 
 __all__ = ["Column", "Findings"]
 

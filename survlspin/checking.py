@@ -14,13 +14,13 @@ from survlspin import __version__, _shipped
 from survlspin._findings import Column, Findings
 from survlspin._messages import listed
 from survlspin._remedies import remedy
-from survlspin.codebook import Codebook
 from survlspin.cohort import read_cohort
+from survlspin.cohort.codebook import Codebook
+from survlspin.cohort.recipe import Choice, load_recipe
+from survlspin.cohort.records import cells_of, frame_of
 from survlspin.errors import InputError
 from survlspin.preparing import cut_off
 from survlspin.reading import FEATHER, PARQUET, read_table
-from survlspin.recipe import Choice, load_recipe
-from survlspin.records import cells_of, frame_of
 from survlspin.seer import Source, open_export
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
@@ -50,7 +50,7 @@ def examine(
     sas: Path | None = None,
     engine: str = "pandas",
 ) -> dict[str, Any]:
-    """Return what a file is and everything that is wrong with it; parameters as in `survlspin.cohort.build_cohort`.
+    """Return what a file is and everything that is wrong with it; parameters as in `survlspin.build_cohort`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from survlspin.summary import _columns, _duration, _wrapped
 
 if TYPE_CHECKING:
     from survlspin.cohort import Cohort
-    from survlspin.flow import Flow
+    from survlspin.cohort.flow import Flow
 
 __all__ = ["closing", "cut_off", "pairs", "prepare", "recipe_list", "recipe_text", "targets"]
 
@@ -74,7 +74,7 @@ def prepare(
     min_cell : int
         The smallest number of patients that the flow shows beside 0.
     dic, sas, **how
-        As in `survlspin.cohort.build_cohort`.
+        As in `survlspin.build_cohort`.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def prepare(
         SL-559 the file ends within a line; and what `build_cohort` warns of.
     """
     from survlspin.cohort import build_cohort
-    from survlspin.recipe import load_recipe
+    from survlspin.cohort.recipe import load_recipe
 
     files = targets(out, [path for path in (data, dic, sas, Path(recipe)) if path is not None])
     known = load_recipe(recipe)
@@ -214,7 +214,7 @@ def _table(flow: Mapping[str, Any]) -> str:
 
 def recipe_list() -> list[dict[str, Any]]:
     """Return name, title, source, outcomes and switches of the recipes that come with the package."""
-    from survlspin.recipe import load_recipe, recipes
+    from survlspin.cohort.recipe import load_recipe, recipes
 
     found = []
     for known in map(load_recipe, recipes()):

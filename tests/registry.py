@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pandas as pd
 
-from survlspin.codebook import STATUS, Values
+from survlspin.cohort.codebook import STATUS, Values
 
 FIELDS = {
     "person_id": {"column": "ID", "kind": "text", "leak": "it names the patient"},

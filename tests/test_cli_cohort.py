@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from survlspin import job
 from survlspin.cli import app
 from survlspin.cohort import build_cohort, read_cohort
-from survlspin.flow import Flow
-from survlspin.recipe import load_recipe
-from survlspin.records import needs
+from survlspin.cohort.flow import Flow
+from survlspin.cohort.recipe import load_recipe
+from survlspin.cohort.records import needs
 from survlspin.synthetic import seer_export
 
 DATASETS = Path(__file__).parents[1] / "datasets"

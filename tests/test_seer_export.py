@@ -10,10 +10,10 @@ import pytest
 from lifelines import CoxPHFitter
 from lifelines.utils import concordance_index
 
-from survlspin.codebook import STATUS, Codebook
 from survlspin.cohort import build_cohort
+from survlspin.cohort.codebook import STATUS, Codebook
+from survlspin.cohort.flow import Flow
 from survlspin.errors import InputError
-from survlspin.flow import Flow
 from survlspin.seer import read_export
 from survlspin.synthetic import seer_export, seer_patients
 from survlspin.synthetic.seer_cells import own_codes

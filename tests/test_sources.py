@@ -10,8 +10,8 @@ import pytest
 from sksurv.datasets import load_flchain
 
 from survlspin.cohort import build_cohort
+from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError
-from survlspin.recipe import load_recipe
 from survlspin.testing import check_source
 
 DATASETS = Path(__file__).parents[1] / "datasets"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from survlspin.codebook import STATUS, Code, Field
+from survlspin.cohort.codebook import STATUS, Code, Field
 from survlspin.synthetic.seer_files import Printed
 from survlspin.synthetic.seer_layout import FIXED, Submission
 from survlspin.synthetic.seer_states import BLANK, NA, NUMBER, UNKNOWN, Recorded

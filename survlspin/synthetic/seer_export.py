@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin._messages import nearest
-from survlspin.codebook import Codebook
+from survlspin.cohort.codebook import Codebook
 from survlspin.errors import InputError
 from survlspin.synthetic.seer_cells import FORMS
 from survlspin.synthetic.seer_expected import expected_events, expected_fails, expected_flow

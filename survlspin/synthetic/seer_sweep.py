@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from survlspin.codebook import Codebook, Field
+from survlspin.cohort.codebook import Codebook, Field
 from survlspin.synthetic.seer_cells import SPECIAL, own_codes, state_of
 from survlspin.synthetic.seer_extent import YEARS
 from survlspin.synthetic.seer_states import Recorded

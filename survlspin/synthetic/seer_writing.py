@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from survlspin.codebook import Codebook
+from survlspin.cohort.codebook import Codebook
 from survlspin.errors import InputError
 from survlspin.synthetic.seer_cells import printed
 from survlspin.synthetic.seer_files import (

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..cohort import Cohort, build_cohort, read_cohort
+from ..cohort.checks import sources
+from ..cohort.flow import Flow
+from ..cohort.parts import active
+from ..cohort.recipe import Choice, load_recipe
 from ..errors import InputError
-from ..flow import Flow
 from ..outcome import Outcome
-from ..recipe import Choice, load_recipe
-from ..recipe_check import sources
-from ..recipe_parts import active
 from .common import require, require_close
 
 MOST_ROWS = 500  # a sample is small: every row of it is invented, and can be looked at

@@ -15,11 +15,11 @@ from typing import Any
 
 from survlspin import _shipped
 from survlspin._messages import listed, nearest
-from survlspin.codebook import Codebook
+from survlspin.cohort.checks import check, check_switches
+from survlspin.cohort.codebook import Codebook
+from survlspin.cohort.parts import Column, Derived, File, Noise, Outcome, Rule, Scale, Switch, active, same
+from survlspin.cohort.schema import build
 from survlspin.errors import InputError
-from survlspin.recipe_check import check, check_switches
-from survlspin.recipe_parts import Column, Derived, File, Noise, Outcome, Rule, Scale, Switch, active, same
-from survlspin.recipe_schema import build
 
 __all__ = ["Choice", "Recipe", "load_recipe", "recipes"]
 

@@ -9,9 +9,9 @@ import pytest
 from registry import FIELDS, RECIPE, people, toml, write
 
 import survlspin
-from survlspin.cohort import _warn_submission, build_cohort, read_cohort
+from survlspin.cohort.build import _warn_submission, build_cohort, read_cohort
+from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError, InputTypeError, InputWarning
-from survlspin.recipe import load_recipe
 
 
 @pytest.fixture

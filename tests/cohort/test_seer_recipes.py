@@ -6,8 +6,8 @@ from seer_women import LABELS, women
 
 from survlspin._shipped import shipped
 from survlspin.cohort import build_cohort
+from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError
-from survlspin.recipe import load_recipe
 
 LSPIN, EPI = load_recipe("seer-breast-lspin2022"), load_recipe("seer-breast-epi")
 UNKNOWN_DEATH = {"cause_breast": "Dead (missing/unknown COD)", "cause_other": "Dead (missing/unknown COD)"}

@@ -4,8 +4,8 @@ import pytest
 from registry import FIELDS, RECIPE, recipe, write
 
 import survlspin
+from survlspin.cohort.recipe import load_recipe, recipes
 from survlspin.errors import InputError
-from survlspin.recipe import load_recipe, recipes
 
 
 def changed(key, entry, **keys):

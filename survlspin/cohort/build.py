@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,19 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survlspin._messages import listed
-from survlspin.codebook import Values
-from survlspin.duplicates import copies, in_order, patient_codes, refuse_conflicts
+from survlspin.cohort.codebook import Values
+from survlspin.cohort.duplicates import copies, in_order, patient_codes, refuse_conflicts
+from survlspin.cohort.flow import Flow
+from survlspin.cohort.manifest import fingerprint_of, manifest_of
+from survlspin.cohort.predictors import predictors
+from survlspin.cohort.recipe import Choice, Recipe, load_recipe
+from survlspin.cohort.records import PERSON, Records, read_records
 from survlspin.errors import InputError, InputTypeError, InputWarning
-from survlspin.flow import Flow
-from survlspin.manifest import fingerprint_of, manifest_of
 from survlspin.outcome import Outcome
-from survlspin.predictors import predictors
-from survlspin.recipe import Choice, Recipe, load_recipe
-from survlspin.records import PERSON, Records, read_records
 from survlspin.tables import _replacing
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["COPY", "Cohort", "build_cohort", "read_cohort"]
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from registry import levels, numbers
 
-from survlspin.codebook import STATUS
-from survlspin.conditions import Shape
-from survlspin.derive import OPERATIONS
+from survlspin.cohort.codebook import STATUS
+from survlspin.cohort.conditions import Shape
+from survlspin.cohort.derive import OPERATIONS
+from survlspin.cohort.schema import build
 from survlspin.errors import InputError
-from survlspin.recipe_schema import build
 
 YEAR = numbers(1987, 1988, 2003, 2004, 2015, 2016, None)
 KNOWN = {

@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from survlspin._messages import nearest
-from survlspin.codebook import STATUS, Values
-from survlspin.conditions import Condition, Shape
+from survlspin.cohort.codebook import STATUS, Values
+from survlspin.cohort.conditions import Condition, Shape
 from survlspin.errors import InputError
 
 __all__ = ["OPERATIONS", "Alias", "ByYear", "Cases", "Group", "Linear", "Number", "Part", "Ratio", "category", "number"]

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 
 from survlspin._messages import listed, nearest
-from survlspin.codebook import STATUS, Values
+from survlspin.cohort.codebook import STATUS, Values
 from survlspin.errors import InputError
 
 __all__ = ["Condition", "Shape"]

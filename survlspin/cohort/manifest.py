@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from survlspin import __version__
-from survlspin.flow import Count
-from survlspin.recipe import Choice
+from survlspin.cohort.flow import Count
+from survlspin.cohort.recipe import Choice
 
 __all__ = ["fingerprint_of", "manifest_of"]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from survlspin._messages import listed
-from survlspin.codebook import Values
+from survlspin.cohort.codebook import Values
 from survlspin.errors import InputError
 
 __all__ = ["copies", "in_order", "patient_codes", "refuse_conflicts"]

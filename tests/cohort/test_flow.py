@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from survlspin.cohort.flow import Count, Flow
 from survlspin.errors import InputError
-from survlspin.flow import Count, Flow
 
 PARTS = ("rows", "patients", "events")
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)

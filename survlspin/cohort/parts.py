@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from survlspin._messages import listed, nearest
-from survlspin.conditions import Condition
-from survlspin.derive import OPERATIONS
+from survlspin.cohort.conditions import Condition
+from survlspin.cohort.derive import OPERATIONS
+from survlspin.cohort.schema import build
 from survlspin.errors import InputError
-from survlspin.recipe_schema import build
 
 __all__ = ["Column", "Derived", "Event", "File", "Noise", "Outcome", "Rule", "Scale", "Switch", "active", "same"]
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from survlspin.flow import Flow
-from survlspin.flow_chart import WIDTH, svg
+from survlspin.cohort.flow import Flow
+from survlspin.cohort.flow_chart import WIDTH, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

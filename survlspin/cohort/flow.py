@@ -179,7 +179,7 @@ class Flow:
 
     def to_svg(self, path: str | Path | None = None, *, min_cell: int | None = None) -> str:
         """Return the flow as a chart, SVG text, masked for `min_cell` if given; write it to `path` if given."""
-        from survlspin.flow_chart import svg
+        from survlspin.cohort.flow_chart import svg
 
         return _written(svg(self._shown(min_cell)), path)
 
@@ -214,7 +214,7 @@ class Flow:
                 return self
             found = f"the flow is masked for {self.min_cell} and cannot be masked again for {min_cell}."
             raise InputError("SL-354", found, "Count it again, or mask the flow that was counted.")
-        from survlspin._masking import mask
+        from survlspin.cohort.masking import mask
 
         return mask(self, min_cell)
 

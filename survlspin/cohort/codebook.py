@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from survlspin._codes import SAME, STATUS, Code, Field, Landing, code_of, field_of, header_stem, label_stem
 from survlspin._messages import listed, nearest
 from survlspin._shipped import shipped
+from survlspin.cohort.codes import SAME, STATUS, Code, Field, Landing, code_of, field_of, header_stem, label_stem
 from survlspin.errors import InputError
 
 __all__ = ["STATUS", "Code", "Codebook", "Field", "Values"]

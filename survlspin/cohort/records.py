@@ -15,11 +15,11 @@ import pandas as pd
 from pandas.api import types
 
 from survlspin._messages import listed
-from survlspin.codebook import STATUS, Codebook, Field, Values
-from survlspin.derive import ByYear
+from survlspin.cohort.codebook import STATUS, Codebook, Field, Values
+from survlspin.cohort.derive import ByYear
+from survlspin.cohort.recipe import Choice, Recipe
 from survlspin.errors import InputError
 from survlspin.reading import read_table
-from survlspin.recipe import Choice, Recipe
 from survlspin.seer import open_export
 
 __all__ = [

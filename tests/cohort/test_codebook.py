@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seer_women import CODES, LABELS, women
 
-from survlspin.codebook import STATUS, Codebook
 from survlspin.cohort import build_cohort
+from survlspin.cohort.codebook import STATUS, Codebook
 from survlspin.errors import InputError
 
 BOOK = Codebook.load("seer-breast")
-with (Path(__file__).parent / "golden" / "seer_codes.csv").open(encoding="utf-8", newline="") as file:
+with (Path(__file__).parents[1] / "golden" / "seer_codes.csv").open(encoding="utf-8", newline="") as file:
     GOLDEN = list(csv.DictReader(file))
 
 COLUMNS = {  # field -> its column in the cohort, or the beginning of its columns

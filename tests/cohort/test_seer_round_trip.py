@@ -10,8 +10,8 @@ from registry import toml
 
 from survlspin._shipped import shipped
 from survlspin.cohort import build_cohort
+from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError, InputWarning
-from survlspin.recipe import load_recipe
 from survlspin.seer import read_export
 from survlspin.synthetic import seer_export
 

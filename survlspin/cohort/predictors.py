@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from survlspin.codebook import STATUS, Values
+from survlspin.cohort.codebook import STATUS, Values
+from survlspin.cohort.parts import Column, Noise, Scale
+from survlspin.cohort.recipe import Choice
 from survlspin.errors import InputError
-from survlspin.recipe import Choice
-from survlspin.recipe_parts import Column, Noise, Scale
 
 __all__ = ["BLANK_LEVEL", "ERAS", "UNKNOWN_LEVEL", "predictors"]
 

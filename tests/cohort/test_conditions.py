@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from registry import levels, numbers
 
-from survlspin.codebook import STATUS, Values
-from survlspin.conditions import Condition, Shape
+from survlspin.cohort.codebook import STATUS, Values
+from survlspin.cohort.conditions import Condition, Shape
+from survlspin.cohort.schema import build
 from survlspin.errors import InputError
-from survlspin.recipe_schema import build
 
 VALUES = {
     "age": numbers(20, 25, 85, 86, None),

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from survlspin.flow import Count, Flow, Step
+    from survlspin.cohort.flow import Count, Flow, Step
 
 __all__ = ["svg"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from survlspin.flow import Count, Flow, Step
+    from survlspin.cohort.flow import Count, Flow, Step
 
 __all__ = ["mask"]
 
@@ -61,7 +61,7 @@ def _groups(flow: Flow, least: int, hide_start: set[str], hide_end: set[str]) ->
 
 def _pool(group: list[Step]) -> Step:
     """Return several rules as one."""
-    from survlspin.flow import Count, Step
+    from survlspin.cohort.flow import Count, Step
 
     if len(group) == 1:
         return group[0]

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from survlspin._messages import listed, nearest
-from survlspin.codebook import Field
-from survlspin.conditions import Shape
+from survlspin.cohort.codebook import Field
+from survlspin.cohort.conditions import Shape
+from survlspin.cohort.parts import Column, Outcome, active, same
 from survlspin.errors import InputError
-from survlspin.recipe_parts import Column, Outcome, active, same
 
 if TYPE_CHECKING:
-    from survlspin.recipe import Recipe
+    from survlspin.cohort.recipe import Recipe
 
 __all__ = ["ROLES", "check", "check_switches", "shape_of", "sources"]
 
