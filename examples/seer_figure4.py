@@ -49,6 +49,7 @@ TWINS = {"NodesPos": "NodesRatio", "N": "NodesRatio", "T": "TsizeMerged"}
 COUNTS = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 55)
 CONTEXT = ["Age", "NodesPos", "ER_positive"]  # columns of these
 DENSE = (0.0, 0.001, 0.003)  # lambdas below those of the paths of gates
+COLORS = [*(f"C{i}" for i in range(10)), "0.4"]
 BLOCK = 20_000  # rows
 
 
@@ -79,7 +80,7 @@ def methods() -> dict[str, Method]:
     forest = {"n_estimators": 60, "min_samples_leaf": 50, "max_features": 18, "max_samples": 20_000}
     return {
         "Cox PH": Method(CoxPH()),
-        "Cox-LASSO": Method(CoxLasso()),
+        "Cox-LASSO": Method(CoxLasso(n_alphas=200)),
         "DeepSurv": Method(DeepSurv(hidden=(32,)), fits=2),
         "Cox-LLSPIN": Method(CoxLLSPIN(**gates), fits=2),
         "Cox-LSPIN": Method(CoxLSPIN(hidden=(32,), **gates), fits=2),
@@ -294,8 +295,10 @@ def draw(table: pd.DataFrame, oracle: Estimate, path: Path) -> None:
         ax.axhline(oracle.value, color="black", linewidth=1, label="truth")
         for i, (name, lines) in enumerate(table.groupby("method", sort=False)):
             shown = lines[(lines["by"] == by) & (lines["C"] > oracle.value - 0.05)]
-            style = {"marker": "osD^vP*Xhd"[i % 10], "color": f"C{i % 10}", "ms": 4, "lw": 1.2}
+            style = {"marker": "osD^vP*Xhd<"[i % 11], "color": COLORS[i % 11], "ms": 4, "lw": 1.2}
             ax.plot(shown["k"], shown["C"], label=name, **style)
+            if len(shown) == 1:  # a model that uses all columns
+                ax.axhline(shown["C"].iloc[0], color=style["color"], linestyle=":", lw=0.8)
         ax.set_xscale("log", base=2)
         ax.set_xticks(COUNTS, COUNTS)
         ax.minorticks_off()
