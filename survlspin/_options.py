@@ -68,6 +68,14 @@ OwnOut = _option("--out", "Folder for the model and its tables; files of the sam
 RECIPE = "The recipe"
 
 
+class Delimiter(StrEnum):
+    """What separates the cells of an export."""
+
+    tab = "tab"
+    comma = "comma"
+    semicolon = "semicolon"
+
+
 class Engine(StrEnum):
     """What parses an export; the answer is the same."""
 
@@ -81,6 +89,10 @@ Export = Annotated[
 Checked = Annotated[Path, typer.Argument(metavar="FILE", help="An export, a table, or a cohort.", show_default=False)]
 Dic = _option("--dic", "The .dic of an export; by default the one beside it.", Path | None, FILE)
 Sas = _option("--sas", "The .sas of a fixed-width file; by default the one beside it.", Path | None, FILE)
+FileEncoding = _option("--encoding", "Of the file; by default found, or as the recipe says.", panel=FILE)
+Separated = _option(
+    "--delimiter", "Between cells; by default found, or as the .dic or recipe says.", Delimiter | None, FILE
+)
 ParsedBy = _option("--engine", "What parses an export; the cohort is the same.", Engine, FILE)
 Cache = _option(
     "--cache", "A folder for a copy of the export that is read faster. It holds patients.", Path | None, FILE

@@ -33,6 +33,8 @@ OPTIONS = (
     (r"\balias (\w+)=('[^']*'|\"[^\"]*\")", r"--alias \1=\2"),
     (r"\((\w+)=HEADER\)", r"(--alias \1=HEADER)"),
     (r"\b(dic|sas)=(?!\w)", r"--\1 FILE"),
+    (r"\bdelimiter='(\w+)'", r"--delimiter \1"),
+    (r"\bencoding='cp1252', 'utf-8', \.\.\.", "--encoding cp1252, utf-8, ..."),
     (r"\bmax_quarantine\b", "--max-quarantine SHARE"),
 )
 

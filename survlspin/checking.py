@@ -48,6 +48,8 @@ def examine(
     aliases: Mapping[str, str] = {},
     dic: Path | None = None,
     sas: Path | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
     engine: str = "pandas",
 ) -> dict[str, Any]:
     """Return what a file is and everything that is wrong with it; parameters as in `survlspin.build_cohort`.
@@ -71,9 +73,10 @@ def examine(
         if known_roles(data):
             _cohort(found, data)
         elif data.suffix.lower() in TABLES or (choice is not None and choice.recipe.source == "table"):
-            _a_table(found, data, choice, aliases)
+            _a_table(found, data, choice, aliases, encoding, delimiter)
         else:
-            _an_export(found, open_export(data, dic=dic, sas=sas), choice, aliases, engine)
+            source = open_export(data, dic=dic, sas=sas, encoding=encoding, delimiter=delimiter)
+            _an_export(found, source, choice, aliases, engine)
     except InputError as error:
         found.problems.append(error)
     problems = [{"code": each.code, "found": each.found, "remedy": remedy(each)} for each in found.problems]
@@ -86,12 +89,12 @@ def _cohort(found: Findings, path: Path) -> None:
     found.report |= {"kind": f"a cohort made by recipe {cohort.manifest['recipe']!r}", "rows": len(cohort)}
 
 
-def _a_table(found: Findings, path: Path, choice: Choice | None, aliases: Mapping[str, str]) -> None:
+def _a_table(found: Findings, path: Path, choice: Choice | None, aliases: Mapping[str, str], *form: str | None) -> None:
     """Look at a table, with a recipe or by itself."""
     if choice is None:
         _plain(found, path, ())
         return
-    table, facts = frame_of(path, choice.recipe, aliases)
+    table, facts = frame_of(path, choice.recipe, aliases, *form)
     found.report |= {"kind": f"a table for recipe {choice.recipe.name!r}", "facts": facts, "rows": len(table)}
     book = choice.recipe.book
     headers = _named(found, book, [str(name) for name in table.columns], aliases)

@@ -114,8 +114,8 @@ def cohort(
     ctx: typer.Context,
     data: o.Export = None, recipe: o.Recipe = None, recipes: o.Recipes = False, outcome: o.Outcome = None,
     switch: o.Switch = (), alias: o.Alias = (), seed: o.NoiseSeed = 0, dic: o.Dic = None, sas: o.Sas = None,
-    engine: o.ParsedBy = o.Engine.pandas, cache: o.Cache = None, max_quarantine: o.Quarantine = 0.01,
-    min_cell: o.MinCell = 5, out: o.CohortOut = Path("cohort.parquet"), as_json: o.Json = False,
+    encoding: o.FileEncoding = None, delimiter: o.Separated = None, engine: o.ParsedBy = o.Engine.pandas,
+    cache: o.Cache = None, max_quarantine: o.Quarantine = 0.01, min_cell: o.MinCell = 5, out: o.CohortOut = Path("cohort.parquet"), as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     if recipes:
@@ -136,7 +136,8 @@ def cohort(
 def check(
     ctx: typer.Context,
     data: o.Checked, recipe: o.Recipe = None, outcome: o.Outcome = None, switch: o.Switch = (), alias: o.Alias = (),
-    dic: o.Dic = None, sas: o.Sas = None, engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False,
+    dic: o.Dic = None, sas: o.Sas = None, encoding: o.FileEncoding = None, delimiter: o.Separated = None,
+    engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     if not _finish(ctx.params, _check_job, "checking.closing")["fine"]:
@@ -228,8 +229,9 @@ def _registry(given: dict[str, Any]) -> dict[str, Any]:
     from survlspin.preparing import pairs
 
     switches, aliases = pairs(given["switch"], "--set"), pairs(given["alias"], "--alias")
-    same = {name: given[name] for name in ("outcome", "dic", "sas")}
-    return {**same, "switches": switches, "aliases": aliases, "engine": given["engine"].value}
+    same = {name: given[name] for name in ("outcome", "dic", "sas", "encoding")}
+    chosen = {name: given[name] and given[name].value for name in ("delimiter", "engine")}
+    return {**same, **chosen, "switches": switches, "aliases": aliases}
 
 
 def _study(given: dict[str, Any]) -> "Study":

@@ -92,6 +92,7 @@ def prepare(
         SL-559 the file ends within a line; and what `build_cohort` warns of.
     """
     from survlspin.cohort import build_cohort
+    from survlspin.cohort.agreement import masked_agreements
     from survlspin.cohort.recipe import load_recipe
 
     files = targets(out, [path for path in (data, dic, sas, Path(recipe)) if path is not None])
@@ -101,7 +102,8 @@ def prepare(
         warnings.warn(cut_off(cohort.manifest["source"], InputWarning), stacklevel=2)
     flow = cohort.flow.masked(min_cell)
     _write(cohort, flow, files)
-    return {**_report(cohort, flow, data), "files": [str(file) for file in files]}
+    checks = masked_agreements(cohort.manifest["checks"], cohort.flow.end.rows, min_cell)
+    return {**_report(cohort, flow, data), "checks": checks, "files": [str(file) for file in files]}
 
 
 def cut_off(facts: Mapping[str, Any], kind: type = InputError) -> Any:
@@ -165,6 +167,7 @@ def closing(report: dict[str, Any]) -> str:
     names = [Path(name).name for name in report["files"]]
     end = [
         f"Cohort: {_said(flow['end'])}; {len(report['columns'])} columns.",
+        *(_agreement(each) for each in report["checks"]),
         f"Took {_duration(report['seconds'])}. Wrote to {Path(report['files'][0]).parent}:",
         f"  {', '.join(names)}",
         f"{names[0]} holds patients and {names[-1]} exact numbers: both are for you alone. In the files of the flow "
@@ -182,6 +185,14 @@ def _switches(switches: Mapping[str, Mapping[str, Any]]) -> list[str]:
         why = " (a guess)" if each["guess"] and value == each["default"] else ""
         lines.append(f"  --set {name}={shown}{'' if value == each['default'] else ' (not the default)'}{why}")
     return ["Switches:", *lines] if lines else []
+
+
+def _agreement(check: Mapping[str, Any]) -> str:
+    """Return how often two fields differ that should be the same."""
+    if check["compared"] == 0:
+        return f"Check: {check['text']}: nothing to compare in this file."
+    compared, differ = _number(check["compared"]), _number(check["differ"])
+    return f"Check: {check['text']}: rows compared: {compared}; different: {differ}."
 
 
 def _masked(least: int) -> str:

@@ -192,6 +192,61 @@ def test_options_of_reading_reach_the_reader(call, clean, export):
     assert "--max-quarantine SHARE." in output
 
 
+def test_a_delimiter_that_the_dic_has_wrong_can_be_said(call, clean):
+    Path("copy.txt").write_bytes(clean.path.read_bytes())
+    Path("copy.dic").write_bytes(clean.dic.read_bytes().replace(b"Field delimiter=tab", b"Field delimiter=comma"))
+    for command, *how in (("cohort", *EPI), ("check",)):
+        exit_code, output = call(command, "copy.txt", *how)
+        assert exit_code == 2
+        assert "SL-568" in output
+        assert "Say so: --delimiter tab." in one_line(output)
+        assert call(command, "copy.txt", *how, "--delimiter", "tab")[0] == 0
+
+
+def test_an_encoding_that_is_none_of_the_usual_can_be_said(call, clean):
+    rows = clean.path.read_bytes().split(b"\r\n")
+    rows[1:200] = [row.replace(b"Female", b"Fem\x81le") for row in rows[1:200]]  # 81 is no letter of cp1252
+    Path("copy.txt").write_bytes(b"\r\n".join(rows))
+    Path("copy.dic").write_bytes(clean.dic.read_bytes())
+    for command, *how in (("cohort", *EPI), ("check", *EPI)):
+        exit_code, output = call(command, "copy.txt", *how)
+        assert exit_code == 2
+        assert "--encoding cp1252, utf-8, ..." in one_line(output)
+        assert "SL-578" in call(command, "copy.txt", *how, "--encoding", "cp437")[1]  # read, as another letter
+
+
+def test_a_table_may_have_another_encoding_and_delimiter_than_the_recipe_says(call):
+    rotterdam = pd.read_csv(SAMPLES / "rotterdam.csv", dtype=str, keep_default_na=False)
+    rotterdam.assign(note="déjà").to_csv("x.csv", index=False, sep=";", encoding="cp1252")
+    assert "--encoding latin-1" in call("cohort", "x.csv", *ROTTERDAM)[1]
+    how = ("--encoding", "cp1252", "--delimiter", "semicolon")
+    assert call("check", "x.csv", *ROTTERDAM, *how)[0] == call("cohort", "x.csv", *ROTTERDAM, *how)[0] == 0
+    same = build_cohort(SAMPLES / "rotterdam.csv", "rotterdam").fingerprint
+    assert read_cohort("cohort.parquet").fingerprint == same
+    assert call("check", "x.csv", *ROTTERDAM, "--encoding", "cp1252")[0] == 2
+
+
+def test_merged_sizes_that_are_not_those_of_seer_are_counted(call, tmp_path):
+    made = seer_export(tmp_path, 1500, submission="nov2025", random_state=3)
+    whole = json.loads(call("cohort", made.path, *EPI, "--json")[1])
+    [check] = whole["checks"]
+    assert check["compared"] > 100
+    assert check["differ"] == 0
+    column = "Tumor Size Over Time Recode (1988+)"
+    table = pd.read_csv(made.path, sep="\t", dtype=str, encoding="cp1252", keep_default_na=False)
+    table[column] = table[column].replace(["013", "015"], "014")
+    table.to_csv(made.path, sep="\t", index=False, encoding="cp1252")
+    cohort = build_cohort(made.path, "seer-breast-epi")
+    [found] = cohort.manifest["checks"]
+    assert cohort.fingerprint == whole["fingerprint"]  # a check changes nothing
+    assert found["compared"] == check["compared"]
+    assert 5 <= found["differ"] < found["compared"] - 5
+    said = one_line(call("cohort", made.path, *EPI)[1])
+    assert f"Recode: rows compared: {found['compared']}; different: {found['differ']}." in said
+    assert json.loads(Path("cohort.manifest.json").read_text())["checks"] == [found]
+    assert "different: hidden." in one_line(call("cohort", made.path, *EPI, "--min-cell", found["differ"] + 1)[1])
+
+
 def test_a_fixed_width_file_is_the_same_cohort(call, clean, tmp_path):
     fixed = seer_export(tmp_path, 1500, form="fixed", random_state=3)
     found = [json.loads(call("cohort", each.path, *EPI, "--json")[1]) for each in (clean, fixed)]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survlspin._messages import listed
+from survlspin.cohort.agreement import agreements
 from survlspin.cohort.codebook import Values
 from survlspin.cohort.duplicates import copies, in_order, patient_codes, refuse_conflicts
 from survlspin.cohort.flow import Flow
@@ -132,6 +133,8 @@ def build_cohort(
     aliases: Mapping[str, str] = {},
     dic: str | Path | None = None,
     sas: str | Path | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
     engine: str = "pandas",
     cache: str | Path | None = None,
     seed: int = 0,
@@ -153,6 +156,10 @@ def build_cohort(
         Field -> header, where a column goes by a name that is not known.
     dic, sas : path, optional
         Of an export, by default the file beside it.
+    encoding : str, optional
+        Of the file, where it is not what the recipe says, or an export is neither UTF-8 nor cp1252.
+    delimiter : {"tab", "comma", "semicolon"}, optional
+        Between cells, where it is not what the recipe or the ``.dic`` says.
     engine : {"pandas", "polars"}
         What parses an export; the cohort is the same.
     cache : path, optional
@@ -188,7 +195,8 @@ def build_cohort(
     _check_arguments(data, recipe, seed)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     choice = recipe.choose(switches, outcome)
-    how = {"dic": dic, "sas": sas, "engine": engine, "cache": cache, "max_quarantine": max_quarantine}
+    how = {"dic": dic, "sas": sas, "encoding": encoding, "delimiter": delimiter}
+    how |= {"engine": engine, "cache": cache, "max_quarantine": max_quarantine}
     records = read_records(data, choice, aliases=aliases, **how)
     _warn_submission(recipe, records.facts)
     patients = _patients(choice, records)
@@ -199,7 +207,8 @@ def build_cohort(
     fields = _Fields(choice, {name: records.fields.pop(name).take(rows) for name in list(records.fields)})
     frame, columns = predictors(choice, fields, records.headers, len(rows), seed)
     frame, roles = _with_roles(choice, fields, frame)
-    manifest = manifest_of(choice, records.facts, frame, columns, roles, flow.end, seed)
+    checks = agreements(choice, fields)
+    manifest = manifest_of(choice, records.facts, frame, columns, checks, roles, flow.end, seed)
     return Cohort(frame, manifest, flow, records.quarantine)
 
 

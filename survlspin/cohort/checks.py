@@ -36,6 +36,12 @@ def check(recipe: Recipe) -> None:
     for column in recipe.columns:
         _check_column(column, known, f"{where}.columns[{column.name}]")
         _refuse_leak(recipe, column, f"{where}.columns[{column.name}]")
+    for each in recipe.checks:
+        where = f"{recipe.name}.checks[{each.id}]"
+        for name in (each.source, each.against):
+            _there(name, known, where, "number")
+        if each.source == each.against:
+            raise InputError("SL-585", f"{where} compares {each.source!r} with itself.", "Name another field.")
     _check_settled(recipe)
 
 
@@ -162,6 +168,10 @@ def _check_settled(recipe: Recipe) -> None:
             _unique(named, f"{recipe.name}.{kind}{with_}")
         for rule in rules:
             _need(rule.keep.needs, there, f"{recipe.name}.rules[{rule.id}]{with_}")
+        checks = [each for each in recipe.checks if active(each.when, settled)]
+        _unique([each.id for each in checks], f"{recipe.name}.checks{with_}")
+        for each in checks:
+            _need((each.source, each.against), there, f"{recipe.name}.checks[{each.id}]{with_}")
         for column in columns:
             _need((column.source,), there, f"{recipe.name}.columns[{column.name}]{with_}")
         for name, each in recipe.outcomes.items():

@@ -21,11 +21,12 @@ def manifest_of(
     facts: dict[str, Any],
     frame: pd.DataFrame,
     columns: list[dict[str, Any]],
+    checks: list[dict[str, Any]],
     roles: dict[str, str],
     end: Count,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the manifest: recipe, choices, source, roles, numbers, fingerprint and columns, all JSON."""
+    """Return the manifest: recipe, choices, source, roles, numbers, fingerprint, checks and columns, all JSON."""
     recipe, outcome = choice.recipe, choice.outcome
     switches = {
         name: {"value": choice.switches[name], "default": each.default, "text": each.text, "guess": each.guess}
@@ -49,6 +50,7 @@ def manifest_of(
         "events": end.events,
         "source": facts,
         "fingerprint": fingerprint_of(frame),
+        "checks": checks,
         "columns": columns,
     }
 

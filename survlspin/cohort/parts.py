@@ -12,7 +12,20 @@ from survlspin.cohort.derive import OPERATIONS
 from survlspin.cohort.schema import build
 from survlspin.errors import InputError
 
-__all__ = ["Column", "Derived", "Event", "File", "Noise", "Outcome", "Rule", "Scale", "Switch", "active", "same"]
+__all__ = [
+    "Check",
+    "Column",
+    "Derived",
+    "Event",
+    "File",
+    "Noise",
+    "Outcome",
+    "Rule",
+    "Scale",
+    "Switch",
+    "active",
+    "same",
+]
 
 When = dict[str, Any]
 SCALAR = str | bool | int | float
@@ -189,6 +202,28 @@ class Scale:
 
     mode: str = "zscore"
     target: str = field(default="numbers", metadata={"key": "of"})
+    when: When = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Two numbers that should be the same: where they differ is counted among the records kept, and changes none.
+
+    Attributes
+    ----------
+    id, text : str
+        Its name, and what is compared, as it is printed.
+    source : str, key ``of``
+        A number field.
+    against : str
+        Another one. A file that lacks one of the two leaves nothing to compare.
+    when : dict
+    """
+
+    id: str
+    text: str
+    source: str = field(metadata={"key": "of"})
+    against: str
     when: When = field(default_factory=dict)
 
 

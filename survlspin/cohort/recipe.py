@@ -17,7 +17,7 @@ from survlspin import _shipped
 from survlspin._messages import listed, nearest
 from survlspin.cohort.checks import check, check_switches
 from survlspin.cohort.codebook import Codebook
-from survlspin.cohort.parts import Column, Derived, File, Noise, Outcome, Rule, Scale, Switch, active, same
+from survlspin.cohort.parts import Check, Column, Derived, File, Noise, Outcome, Rule, Scale, Switch, active, same
 from survlspin.cohort.schema import build
 from survlspin.errors import InputError
 
@@ -47,7 +47,7 @@ class Recipe:
         Fields that must be the same in all records of a patient; by default "sex" and "vital" where there are such.
     year : str
         The field by which coverage is reported.
-    switches, fields, codes, derive, rules, outcomes, columns, noise, scale, file
+    switches, fields, codes, derive, rules, outcomes, columns, checks, noise, scale, file
         The tables of the file.
     book : Codebook
     digest : str
@@ -77,6 +77,7 @@ class Recipe:
     codes: dict[str, Any] = field(default_factory=dict)
     derive: tuple[Derived, ...] = ()
     rules: tuple[Rule, ...] = ()
+    checks: tuple[Check, ...] = ()
     noise: Noise | None = None
     scale: Scale | None = None
     file: File = field(default_factory=File)
@@ -86,7 +87,7 @@ class Recipe:
     @property
     def parts(self) -> list[Any]:
         """Everything that may depend on a switch."""
-        several = (*self.derive, *self.rules, *self.outcomes.values(), *self.columns)
+        several = (*self.derive, *self.rules, *self.outcomes.values(), *self.columns, *self.checks)
         inner = (rule for outcome in self.outcomes.values() for rule in outcome.rules)
         return [*several, *inner, *(part for part in (self.noise, self.scale) if part is not None)]
 
@@ -153,6 +154,10 @@ class Choice:
     @property
     def columns(self) -> list[Column]:
         return self._active(self.recipe.columns)
+
+    @property
+    def checks(self) -> list[Check]:
+        return self._active(self.recipe.checks)
 
     @property
     def noise(self) -> Noise | None:

@@ -21,6 +21,7 @@ from survlspin.cohort.recipe import Choice, Recipe
 from survlspin.errors import InputError
 from survlspin.reading import read_table
 from survlspin.seer import open_export
+from survlspin.seer.opening import DELIMITERS
 
 __all__ = [
     "PERSON",
@@ -36,6 +37,7 @@ __all__ = [
 
 PERSON = ("sex", "vital")
 TABLES = (".parquet", ".pq", ".feather")
+OPENING = ("dic", "sas", "encoding", "delimiter")
 Span = tuple[int, int] | None
 FRAME = "a DataFrame"
 EPOCH, DAY = pd.Timestamp("1970-01-01"), pd.Timedelta(days=1)
@@ -96,7 +98,8 @@ def read_records(
     aliases : dict
         Canonical name -> header, where the code book does not know the header.
     **how
-        ``dic``, ``sas``, ``engine``, ``cache`` and ``max_quarantine`` of `survlspin.seer`.
+        ``dic``, ``sas``, ``encoding``, ``delimiter``, ``engine``, ``cache`` and ``max_quarantine`` of `survlspin.seer`;
+        of a table, ``encoding`` and ``delimiter``.
 
     Raises
     ------
@@ -105,16 +108,16 @@ def read_records(
     """
     book, wanted = choice.recipe.book, needs(choice)
     if isinstance(data, pd.DataFrame) or choice.recipe.source == "table" or Path(data).suffix.lower() in TABLES:
-        table, facts = frame_of(data, choice.recipe, aliases)
+        table, facts = frame_of(data, choice.recipe, aliases, how.get("encoding"), how.get("delimiter"))
         headers = book.resolve(map(str, table.columns), aliases)
 
         def read(names: list[str]) -> _Cells:
             texts = {headers[name]: cells_of(table[headers[name]], book[name]) for name in names}
             return _Cells(pd.DataFrame(texts, copy=False), {}, None, facts, pd.DataFrame({"line": [], "reason": []}))
     else:
-        source = open_export(data, **{key: how[key] for key in ("dic", "sas") if how.get(key) is not None})
+        source = open_export(data, **{key: how[key] for key in OPENING if how.get(key) is not None})
         headers = book.resolve(source.names, aliases)
-        reading = {key: value for key, value in how.items() if key not in ("dic", "sas")}
+        reading = {key: value for key, value in how.items() if key not in OPENING}
 
         def read(names: list[str]) -> _Cells:
             export = source.read([headers[name] for name in names], **reading)
@@ -157,8 +160,9 @@ def needs(choice: Choice) -> dict[str, set[Span]]:
 
     for name in _used(choice):
         visit(name, None)
-    for name in (*recipe.order, *(recipe.person or PERSON), recipe.year):
-        if name in recipe.book.fields:
+    compared = [name for check in choice.checks for name in (check.source, check.against)]
+    for name in (*compared, *recipe.order, *(recipe.person or PERSON), recipe.year):
+        if name in recipe.book.fields or name in derive:
             visit(name, None, optional=True)
     return wanted
 
@@ -224,19 +228,31 @@ def _nothing(known: Field, n: int) -> Values:
 
 
 def frame_of(
-    data: str | Path | pd.DataFrame, recipe: Recipe, aliases: Mapping[str, str]
+    data: str | Path | pd.DataFrame,
+    recipe: Recipe,
+    aliases: Mapping[str, str],
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table, and what is known of its file."""
+    """The table, and what is known of its file; `encoding` and `delimiter` where they are not those of the recipe."""
     if isinstance(data, pd.DataFrame):
         return data.set_axis(data.columns.map(str), axis=1), {"file": FRAME, "sha256": None, "rows": len(data)}
     columns = {name: {aliases.get(name, name), *known.stems} for name, known in recipe.book.fields.items()}
     numbers = {header for name, some in columns.items() if recipe.book[name].kind == "number" for header in some}
     text = {header for some in columns.values() for header in some} - numbers
     file = recipe.file
-    table = read_table(data, sep=file.sep, decimal=file.decimal, encoding=file.encoding, text=text, numbers=numbers)
+    sep, encoding = file.sep if delimiter is None else _mark(delimiter), encoding or file.encoding
+    table = read_table(data, sep=sep, decimal=file.decimal, encoding=encoding, text=text, numbers=numbers)
     raw = Path(data).read_bytes()
     facts = {"file": Path(data).name, "sha256": {"file": hashlib.sha256(raw).hexdigest()}, "bytes": len(raw)}
     return table, {**facts, "rows": len(table)}
+
+
+def _mark(delimiter: str) -> str:
+    mark = DELIMITERS.get(delimiter, delimiter)
+    if mark not in DELIMITERS.values():
+        raise InputError("SL-568", f"delimiter={delimiter!r}.", f"It is one of {listed(DELIMITERS)}.")
+    return mark
 
 
 def cells_of(column: pd.Series, known: Field) -> pd.Categorical:
