@@ -115,8 +115,8 @@ def cohort(
     data: o.Export = None, recipe: o.Recipe = None, recipes: o.Recipes = False, outcome: o.Outcome = None,
     switch: o.Switch = (), alias: o.Alias = (), seed: o.NoiseSeed = 0, dic: o.Dic = None, sas: o.Sas = None,
     encoding: o.FileEncoding = None, delimiter: o.Separated = None, engine: o.ParsedBy = o.Engine.pandas,
-    cache: o.Cache = None, max_quarantine: o.Quarantine = 0.01, min_cell: o.MinCell = 5, out: o.CohortOut = Path("cohort.parquet"), as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    cache: o.Cache = None, max_quarantine: o.Quarantine = 0.01, min_cell: o.MinCell = 5,
+    out: o.CohortOut = Path("cohort.parquet"), as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     if recipes:
         from survlspin import preparing
@@ -137,8 +137,7 @@ def check(
     ctx: typer.Context,
     data: o.Checked, recipe: o.Recipe = None, outcome: o.Outcome = None, switch: o.Switch = (), alias: o.Alias = (),
     dic: o.Dic = None, sas: o.Sas = None, encoding: o.FileEncoding = None, delimiter: o.Separated = None,
-    engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     if not _finish(ctx.params, _check_job, "checking.closing")["fine"]:
         raise typer.Exit(USER_ERROR)
