@@ -4,8 +4,8 @@ The export is written as SEER*Stat would write it, the recipe seer-breast-lspin2
 columns, and 3 of noise), and every method learns from 51,000 patients. 10,000 others validate: they choose lambda,
 seeds and stopping. All that is left is test, and chooses nothing: only what validation rows chose is predicted there.
 "C at k columns" is that of the model with the best validation C among those that use at most k columns per training
-patient, by the median as in the paper or by the mean; a method's "choice" is what lam="auto" makes of the path, with
-the seed of the least validation loss.
+patient, by the median as in the paper or by the mean. Of a method's path as a whole there are two choices, with the
+seed of the least validation loss: what lam="auto" takes, and the sparsest model within two standard errors of the best.
 
 The truth is known for each patient, so that the selected variables can be judged: strictly, against the variables of
 the patient's own hazard; with those credited that say which subgroup the patient is in (age, positive nodes, receptor);
@@ -51,6 +51,7 @@ CONTEXT = ["Age", "NodesPos", "ER_positive"]  # columns of these
 DENSE = (0.0, 0.001, 0.003)  # lambdas below those of the paths of gates
 COLORS = [*(f"C{i}" for i in range(10)), "0.4"]
 BLOCK = 20_000  # rows
+RULES = {"auto": 'lam="auto"', "sparse": "the sparsest within two SE of the least validation loss"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,26 +132,30 @@ def fitted(method: Method, data: Study, train: np.ndarray, valid: np.ndarray, se
         models = list(_models(model, method.points, X, y, check))
         seconds = process_time() - start
     points = []
-    for each, nll in models:
+    for each, marks in models:
         used = each.n_selected(X) if hasattr(each, "n_selected") else pd.Series(X.shape[1], index=X.index)
         counts = {"median": used.median(), "mean": used.mean()}
-        own = {"model": each, "risk": each.predict(check[0]), "nll": nll}
-        points.append({"seed": seed, **counts, "seconds": seconds, **own})
+        points.append(
+            {"seed": seed, **counts, **marks, "seconds": seconds, "model": each, "risk": each.predict(check[0])}
+        )
     return points
 
 
 def _models(model, points, X, y, check):
-    """Yield the models of a path, or the one there is, each with its validation NLL if lam="auto" chooses it."""
+    """Yield the models of a path, or the one there is, each with its path's validation loss where a rule chooses it."""
     if isinstance(model, DeepSurv):
-        yield model.fit(X, y, check), float(model.history_.nll.min())
+        yield model.fit(X, y, check), dict.fromkeys(RULES, float(model.history_.nll.min()))
     elif not hasattr(model, "path"):
-        yield model.fit(X, y), 0.0
+        yield model.fit(X, y), dict.fromkeys(RULES, 0.0)
     else:
         path = model.path(X, y, check) if points is None else model.path(X, y, check, points)
-        chosen = np.where(np.arange(len(path)) == path.chosen, path.frame["validation_nll"], np.inf)
-        yield from ((path.at(i), nll) for i, nll in enumerate(chosen))
+        loss, se = path.frame["validation_nll"].to_numpy(), path.frame["validation_se"].to_numpy()
+        sparsest = np.flatnonzero(loss - loss.min() <= 2 * se)[-1]
+        for i in range(len(path)):
+            marks = {"auto": loss[i] if i == path.chosen else np.inf, "sparse": loss.min() if i == sparsest else np.inf}
+            yield path.at(i), marks
     if isinstance(model, CoxLLSPIN | CoxLSPIN | CoxSTG):
-        yield from ((clone(model).set_params(lam=lam).fit(X, y, check), np.inf) for lam in DENSE)
+        yield from ((clone(model).set_params(lam=lam).fit(X, y, check), dict.fromkeys(RULES, np.inf)) for lam in DENSE)
 
 
 def choices(points: list[dict], data: Study, valid: np.ndarray) -> dict[tuple[str, int], int]:
@@ -165,7 +170,8 @@ def choices(points: list[dict], data: Study, valid: np.ndarray) -> dict[tuple[st
             allowed = np.flatnonzero(count <= k)
             if len(allowed):
                 picked[by, k] = int(allowed[value[allowed].argmax()])
-    picked["choice", 0] = int(np.argmin([point["nll"] for point in points]))
+    for rule in RULES:
+        picked[rule, 0] = int(np.argmin([point[rule] for point in points]))
     return picked
 
 
@@ -202,7 +208,11 @@ def _shares(how: str, used: pd.DataFrame, truth: pd.DataFrame, right: pd.DataFra
         precision = (used & right).sum(1) / used.sum(1)
         recall = (used & truth).sum(1) / truth.sum(1)
         harmonic = np.nan_to_num(2 * precision * recall / (precision + recall))
-    values = {"precision": _mean(precision), "recall": _mean(recall), "F1": harmonic[truth.any(1)].mean()}
+    values = {
+        "precision": _mean(precision),
+        "recall": _mean(recall),
+        "F1": _mean(np.where(truth.any(1), harmonic, np.nan)),
+    }
     return {f"{how} {name}": value for name, value in values.items()}
 
 
@@ -253,7 +263,7 @@ def compare(data: Study, compared: dict[str, Method], train: int, valid: int, se
     for name, each in compared.items():
         found = [next(fits) for _ in range(each.fits)]
         lines, estimates = judged(name, [point for points in found for point in points], data, *parts[1:])
-        reference = reference or estimates["choice", 0]
+        reference = reference or estimates["auto", 0]
         for line in lines:
             gain, se = difference(estimates[line["by"], line["k"]], reference)
             line |= {"difference": gain, "difference_low": gain - Z95 * se, "difference_high": gain + Z95 * se}
@@ -268,20 +278,23 @@ def truth_of(data: Study, train: int, valid: int, seed: int = 0) -> Estimate:
 
 def report(table: pd.DataFrame, oracle: Estimate) -> str:
     """Return the tables as text."""
-    own = table[table["by"] == "choice"].set_index("method")
+    own = {rule: table[table["by"] == rule].set_index("method") for rule in RULES}
     columns = ["median", "mean", "C", "low", "high", "difference", "difference_low", "difference_high", "seconds"]
     parts = [f"Truth: C {oracle.value:.4f}; {table['events'].iloc[0]} events among the test patients."]
-    parts.append(f"Each method's choice: columns per training patient, C, its difference from that of {own.index[0]}")
-    parts.append(own[[name for name in columns if name in own]].round(4).to_string())
-    for by, lines in table[table["by"] != "choice"].groupby("by", sort=False):
-        wide = lines.pivot(index="method", columns="k", values="C").reindex(own.index)
+    for rule, lines in own.items():
+        first = lines.index[0]
+        parts.append(f"{RULES[rule]}: columns per training patient, C, its difference from that of {first}")
+        parts.append(lines[columns].round(4).to_string())
+    for by in ("median", "mean"):
+        wide = table[table["by"] == by].pivot(index="method", columns="k", values="C").reindex(own["auto"].index)
         parts.append(f"C at k columns at most ({by} over training patients)\n{wide.round(4).to_string(na_rep='')}")
-    found = [name for name in own if name.startswith(("strict", "credited", "twins", "noise"))]
-    for k in (0, 2, 3, 4) if found else ():
-        lines = own if k == 0 else table[(table["by"] == "mean") & (table["k"] == k)].set_index("method")
-        title = f"{k} columns at most (mean)" if k else "each method's choice"
-        lines = lines[["mean", *found]].dropna(how="all", subset=found)
-        parts.append(f"True variables found, {title}\n{lines.round(3).to_string()}")
+    at = {f"{k} columns at most (mean)": table[(table["by"] == "mean") & (table["k"] == k)] for k in (2, 3, 4)}
+    judged_at = {RULES[rule]: lines for rule, lines in own.items()}
+    judged_at |= {title: lines.set_index("method") for title, lines in at.items()}
+    found = [name for name in table if name.startswith(("strict", "credited", "twins", "noise"))]
+    for title, lines in judged_at.items() if found else ():
+        shown = lines[["mean", *found]].dropna(how="all", subset=found)
+        parts.append(f"True variables found, {title}\n{shown.round(3).to_string()}")
     return "\n\n".join(parts)
 
 

@@ -144,7 +144,7 @@ def test_seer_figure4(tmp_path, monkeypatch):
     oracle = example["truth_of"](data, 500, 150)
     assert 0.65 < oracle.value < 0.9  # few test patients
     assert table["C"].between(0.3, 0.9).all()
-    assert set(table["by"]) == {"median", "mean", "choice"}
+    assert set(table["by"]) == {"median", "mean", "auto", "sparse"}
     lasso = table[(table["method"] == "Cox-LASSO") & (table["by"] == "median")].set_index("k")
     assert (lasso["median"] <= lasso.index).all()
     text = example["report"](table, oracle)
