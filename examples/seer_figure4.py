@@ -36,14 +36,7 @@ from survlspin.metrics.estimate import Z95
 from survlspin.synthetic import seer_export
 
 RECIPE = "seer-breast-lspin2022"
-FACTORS = {  # the truth's name -> the recipe's group of columns
-    "age": "Age",
-    "size": "TsizeMerged",
-    "ratio": "NodesRatio",
-    "grade": "Grade",
-    "marital": "Marital",
-    "er": "ER",
-}
+NAMES = {"age": "Age", "size": "TsizeMerged", "ratio": "NodesRatio", "grade": "Grade", "marital": "Marital", "er": "ER"}
 DEFINING = ["Age", "NodesPos", "ER"]  # they say which subgroup a patient is in
 TWINS = {"NodesPos": "NodesRatio", "N": "NodesRatio", "T": "TsizeMerged"}
 COUNTS = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 55)
@@ -106,7 +99,7 @@ def study(folder: Path, records: int, mode: str, seed: int) -> Study:
     truth = truth.loc[cohort.groups[once]]
     variable = pd.Series({column["name"]: column["group"] for column in cohort.manifest["columns"]})
     true = pd.DataFrame(False, index=range(len(truth)), columns=list(dict.fromkeys(variable)))
-    for name, group in FACTORS.items():
+    for name, group in NAMES.items():
         true[group] = truth[f"factor_{name}"].to_numpy()
     X = cohort.X[once].reset_index(drop=True)
     return Study(X, cohort.y[once], variable, true, truth["log_hazard"].to_numpy())
@@ -208,12 +201,9 @@ def _shares(how: str, used: pd.DataFrame, truth: pd.DataFrame, right: pd.DataFra
         precision = (used & right).sum(1) / used.sum(1)
         recall = (used & truth).sum(1) / truth.sum(1)
         harmonic = np.nan_to_num(2 * precision * recall / (precision + recall))
-    values = {
-        "precision": _mean(precision),
-        "recall": _mean(recall),
-        "F1": _mean(np.where(truth.any(1), harmonic, np.nan)),
-    }
-    return {f"{how} {name}": value for name, value in values.items()}
+    harmonic[~truth.any(1)] = np.nan
+    values = {"precision": precision, "recall": recall, "F1": harmonic}
+    return {f"{how} {name}": _mean(value) for name, value in values.items()}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -229,11 +219,7 @@ def judged(name: str, points: list[dict], data: Study, valid: np.ndarray, test: 
             done[i] = _on_test(points[i]["model"], data, test)
         estimates[by, k], found = done[i]
         counts = {key: points[i][key] for key in ("median", "mean", "seed")}
-        c = {
-            name: getattr(done[i][0], attribute)
-            for name, attribute in (("C", "value"), ("low", "low"), ("high", "high"))
-        }
-        rows.append({"method": name, "by": by, "k": k, **counts, **c, **found, "events": int(y["event"].sum())})
+        rows.append({"method": name, "by": by, "k": k, **counts, **found, "events": int(y["event"].sum())})
     return rows, estimates
 
 
@@ -243,11 +229,12 @@ def _on_test(model, data: Study, test: np.ndarray) -> tuple[Estimate, dict[str, 
     risk = np.concatenate([model.predict(data.X.iloc[rows]) for rows in blocks])
     y = data.y[test]
     estimate = concordance(y["time"], y["event"], risk)
+    found = {"C": estimate.value, "low": estimate.low, "high": estimate.high}
     if not hasattr(model, "selected"):
-        return estimate, {}
+        return estimate, found
     used = pd.concat([model.selected(data.X.iloc[rows]) for rows in blocks], ignore_index=True)
     used = used.reindex(columns=data.X.columns, fill_value=False)  # columns that do not vary in training
-    return estimate, recovery(used, data.variable, data.truth.iloc[test].reset_index(drop=True))
+    return estimate, found | recovery(used, data.variable, data.truth.iloc[test].reset_index(drop=True))
 
 
 def compare(data: Study, compared: dict[str, Method], train: int, valid: int, seed: int = 0, jobs: int = 1):
