@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +86,7 @@ class Codebook:
             SL-576 the file has a mistake; SL-577 there is no such file, or it is no TOML.
         """
         path = Path(name)
-        if path.suffix != ".toml":
-            path = shipped("codebooks") / f"{name}.toml"
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            known = sorted(file.stem for file in shipped("codebooks").glob("*.toml"))
-            remedy = f"Shipped are {listed(known)}; give a path that ends in .toml for another."
-            raise InputError("SL-577", f"there is no code book {str(name)!r}.", remedy) from error
-        except ValueError as error:
-            raise InputError("SL-577", f"{path.name} is no TOML file: {error}.", "Mend it.") from error
-        return cls.of({"name": path.stem, **raw})
+        return _read(path) if path.suffix == ".toml" else _shipped(str(name))
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Codebook":
@@ -201,6 +191,7 @@ class Codebook:
         cells: pd.Categorical | np.ndarray,
         formats: Mapping[str, str] = {},
         unformatted: bool | None = None,
+        header: str = "",
     ) -> Values:
         """Turn the cells of a field into values.
 
@@ -214,6 +205,8 @@ class Codebook:
             Code -> label of that variable in the .dic file.
         unformatted : bool, optional
             Whether the cells are codes; None: a cell is a code if `formats` has it as a code and not as a label.
+        header : str
+            Of the column; "... and 85+" says that the code 85 is 85 or more.
 
         Returns
         -------
@@ -230,7 +223,8 @@ class Codebook:
             empty = known.land("").code.status
             status = np.array([STATUS.index("exact" if cell else empty) for cell in unique], dtype=np.uint8)
             return Values("text", np.asarray(unique, dtype=object)[position], status[position])
-        landings = [known.land(_label(cell, formats, unformatted)) for cell in unique]
+        oldest = known.oldest(header)
+        landings = [known.land(_topped(_label(cell, formats, unformatted), oldest)) for cell in unique]
         _refuse_unmapped(known, [cell for cell, landing in zip(unique, landings, strict=True) if landing is None])
         _refuse_mixed(known, landings)
         status = np.array([STATUS.index(landing.code.status) for landing in landings], dtype=np.uint8)
@@ -239,6 +233,23 @@ class Codebook:
         else:
             data, levels = _levels(known, landings)
         return Values(known.kind, data[position], status[position], levels)
+
+
+@cache
+def _shipped(name: str) -> Codebook:
+    return _read(shipped("codebooks") / f"{name}.toml")
+
+
+def _read(path: Path) -> Codebook:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = sorted(file.stem for file in shipped("codebooks").glob("*.toml"))
+        remedy = f"Shipped are {listed(known)}; give a path that ends in .toml for another."
+        raise InputError("SL-577", f"there is no code book {path.stem!r}.", remedy) from error
+    except ValueError as error:
+        raise InputError("SL-577", f"{path.name} is no TOML file: {error}.", "Mend it.") from error
+    return Codebook.of({"name": path.stem, **raw})
 
 
 def _unique(cells: pd.Categorical | np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -263,18 +274,27 @@ def _label(cell: str, formats: Mapping[str, str], unformatted: bool | None) -> s
     return cell if unformatted is None and label_stem(cell) in stems else formats[cell].strip()
 
 
+def _topped(cell: str, oldest: str | None) -> str:
+    """Return the code with which the ages of a column end as its label, 85+; any other cell as it is."""
+    return f"{oldest}+" if oldest and cell.isdigit() and int(cell) == int(oldest) else cell
+
+
 def _refuse_unmapped(known: Field, cells: list[str]) -> None:
     if cells:
         name, shown = known.name, _shown(known, sorted(cells)[0])
-        found = f"field {name!r} has {len(cells)} cells that the code book does not know, such as {shown!r}."
+        many = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
+        found = f"field {name!r} has {many} that the code book does not know, such as {shown!r}."
         remedy = f"Add what it means to [[codes.{name}]] of the recipe, or is another column meant ({name}=HEADER)?"
         raise InputError("SL-578", found, remedy)
 
 
 def _shown(known: Field, cell: str) -> str:
-    """A label or short code as it is; of what may be an id, a date or a time only the form, ``########``."""
-    code = re.search(r"[A-Za-z]", cell) or (len(cell) <= 3 and not known.leak)
-    return cell[:60] if code else re.sub(r"\d", "#", cell[:60])
+    """A label or short code as it is; of what may be an id, a date, an age or a time only the form, ``##-Mar-####``."""
+    if re.search(r"[A-Za-z]", cell):
+        plain = known.kind == "category" and len(re.findall(r"\d", cell)) < 5
+    else:
+        plain = len(cell) <= 3 and not known.leak
+    return cell[:60] if plain else re.sub(r"\d", "#", cell[:60])
 
 
 def _refuse_mixed(known: Field, landings: list[Landing]) -> None:

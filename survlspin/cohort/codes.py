@@ -120,6 +120,8 @@ class Field:
         Second choices: columns that serve where there is none of the others.
     sas : tuple of str
         Names in the fixed-width files.
+    top : str
+        Expression of a header in lower case without punctuation; its group is the number that stands for "or more".
     years : tuple of (int, int or None), optional
         First and last year of diagnosis for which the field was collected.
     leak : str
@@ -139,6 +141,7 @@ class Field:
     stems: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     sas: tuple[str, ...] = ()
+    top: str = ""
     years: tuple[int, int | None] | None = None
     leak: str = ""
     levels: tuple[str, ...] = ()
@@ -155,6 +158,11 @@ class Field:
     def second(self) -> frozenset[str]:
         """The stems of the second choices."""
         return _stems(self.also) - self.headers
+
+    def oldest(self, header: str) -> str | None:
+        """Return the number at which codes of a column end, as its header says: 85 of "... and 85+"."""
+        found = re.search(self.top, header_stem(header)) if self.top else None
+        return found[1] if found else None
 
     @cached_property
     def open(self) -> bool:

@@ -83,7 +83,7 @@ class _Cells:
         column = self.table.pop(header)
         cells = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
         unformatted = None if self.unformatted is None else header in self.unformatted
-        return book.decode(name, cells, self.formats.get(header, {}), unformatted)
+        return book.decode(name, cells, self.formats.get(header, {}), unformatted, header)
 
 
 def read_records(

@@ -157,6 +157,8 @@ def _refuse_other(path: Path, raw: bytes) -> None:
             if magic.startswith(b"PK") and b"xl/" in raw:
                 what, remedy = "an Excel workbook", "Save it as CSV (UTF-8), or better: export again as text."
             raise InputError("SL-561", f"{name} is {what}.", remedy)
+    if b"\r" in raw and b"\n" not in raw:
+        raise InputError("SL-561", f"{name} has lines that end in CR alone.", "Save it with the line ends of Windows.")
     if 100 * raw.count(0) > len(raw):
         raise InputError("SL-561", f"{name} is no text: it has many zero bytes.", LISTING)
     start = raw.removeprefix(BOM).lstrip()[:256].lower()

@@ -223,6 +223,26 @@ def test_the_dic_file_says_what_a_code_means():
     assert decoded("grade_2018", ["2", "3"], formats=labels, unformatted=False) == [("exact", "2"), ("exact", "3")]
 
 
+def test_a_header_says_where_codes_of_ages_end():
+    ages = ["084", "85", "090"]
+    for header, statuses in {
+        "Age recode with single ages and 85+": ["exact", "top", "exact"],
+        "Age.recode.with.single.ages.and.90.": ["exact", "exact", "top"],
+        "Age at diagnosis": ["exact"] * 3,
+    }.items():
+        for formats in ({}, {"84": "84 years"}):
+            expected = list(zip(statuses, [84.0, 85.0, 90.0], strict=True))
+            assert decoded("age", ages, header=header, formats=formats) == expected
+    assert decoded("age_recode", ["12", "19"], header="Age recode with <1 year olds and 90+") == [
+        ("range", 57.0),
+        ("top", 90.0),
+    ]
+
+
+def test_a_shipped_book_is_read_once():
+    assert Codebook.load("seer-breast") is BOOK
+
+
 def test_unmapped_and_mixed_cells_stop():
     cells = np.array(["Female", "Feminine", "Woman" + "x" * 90], dtype=object)
     refused("SL-578", r"'sex' has 2 cells .* such as 'Feminine'.*\[\[codes.sex\]\]", BOOK.decode, "sex", cells)
@@ -232,6 +252,14 @@ def test_unmapped_and_mixed_cells_stop():
     refused("SL-578", "such as '########'", BOOK.decode, "sex", shifted[:1])
     refused("SL-578", "such as '####-##-##'", BOOK.decode, "sex", shifted[1:])
     refused("SL-578", "such as '##'", BOOK.decode, "followup_year", np.array(["12"], dtype=object))
+    for name, cell, shown in (
+        ("survival_months", "12 months", "## months"),
+        ("year", "March 2004", "March ####"),
+        ("marital", "P00012345", "P########"),
+        ("marital", "12-Mar-2004", "##-Mar-####"),
+        ("marital", "Wed (2004+)", r"Wed \(2004\+\)"),
+    ):
+        refused("SL-578", f"such as '{shown}'", BOOK.decode, name, np.array([cell], dtype=object))
     mixed = np.array(["Female", "1", ""], dtype=object)
     refused("SL-579", r"'sex' has codes \(1\) and labels \(Female\)", BOOK.decode, "sex", mixed)
     refused("SL-582", "no field 'gender'", BOOK.decode, "gender", mixed)

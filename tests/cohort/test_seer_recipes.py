@@ -64,6 +64,15 @@ def test_switches_change_the_number_of_columns(switches, n):
     assert build_cohort(women([{}, {}]), LSPIN, switches=switches).X.shape == (2, n)
 
 
+@pytest.mark.parametrize(("ends", "stays"), [("85+", [True, False, False]), ("90+", [True, True, False])], ids=str)
+def test_codes_of_ages_end_where_the_header_says(ends, stays):
+    listing = women([{"age": age} for age in ("84", "85", "90")]).rename(
+        columns={"age": f"Age recode with single ages and {ends}"}
+    )
+    patients = build_cohort(listing, LSPIN).frame["patient"].tolist()
+    assert [f"{row:08d}" in patients for row in range(3)] == stays
+
+
 # women each of whom some switch decides on
 EDGES = [
     {},

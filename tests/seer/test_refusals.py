@@ -42,6 +42,7 @@ OTHERS = {
     "endless.txt": (b"a\tb " * 300_000, "SL-561", "no line end"),
     "empty.txt": (b"", "SL-563", "is empty"),
     "blank.txt": (b"\r\n\r\n", "SL-563", "is empty"),
+    "macintosh.txt": (b"Patient ID,Sex\r00000012,Female\r", "SL-561", "lines that end in CR alone"),
     "bom.txt": (b"\xef\xbb\xbf", "SL-563", "is empty"),
     "header.txt": (b"Patient ID\tSex\r\n", "SL-563", "a header and no rows"),
     "numbers.txt": (b"00000001\tsecret\n00000002\tsecret\n", "SL-564", "does not begin with names"),
