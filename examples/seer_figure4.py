@@ -12,6 +12,23 @@ the patient's own hazard; with those credited that say which subgroup the patien
 and with variables that carry the same information taken as one (positive nodes, node ratio and N; size and T).
 
     python examples/seer_figure4.py --mode hetero --jobs 2 --out results
+
+Test C of that command, 118,277 patients and 22,587 events, two fits of each net, one data set; the truth has .753:
+
+    columns per patient (mean), at most       1     2     3     4     6    10    55
+    Cox-LLSPIN                             .734  .743  .745  .748  .748  .750  .750
+    Cox-LSPIN                              .727  .743  .747  .748  .748  .748  .749
+    Cox-LLSPIN, gates see the context                .727  .727  .746  .748  .749
+    Cox-STG, nonlinear                     .619  .731  .741  .744  .747  .750  .750
+    Cox-LassoNet                                     .737  .740  .745  .746  .748
+    Cox-LASSO                              .650  .721  .732  .732  .732  .732  .732
+    Cox-STG, linear                        .650  .711  .728  .728  .730  .730  .730
+    Cox-NIMO (10,000 training rows)                  .726  .726  .726  .737  .742
+    DeepSurv .748, RSF (60 trees of 20,000 patients) .747, Cox PH .729: all columns
+
+Cox-LSPIN finds .80 of the true variables with 1.8 columns and .88 with 2.7 (precision .98 and .78), no noise. Below two
+columns the gates, which see all, tell more than the columns they open (recall .46 for LLSPIN with 1.7); with gates that
+see the context alone, which is counted, it takes six columns.
 """
 
 import argparse
@@ -43,7 +60,6 @@ COUNTS = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 55)
 CONTEXT = ["Age", "NodesPos", "ER_positive"]  # columns of these
 DENSE = (0.0, 0.001, 0.003)  # lambdas below those of the paths of gates
 COLORS = [*(f"C{i}" for i in range(10)), "0.4"]
-BLOCK = 20_000  # rows
 RULES = {"auto": 'lam="auto"', "sparse": "the sparsest within two SE of the least validation loss"}
 
 
@@ -213,10 +229,8 @@ def _mean(values: np.ndarray) -> float:
 def judged(name: str, points: list[dict], data: Study, valid: np.ndarray, test: np.ndarray) -> tuple[list[dict], dict]:
     """Judge what validation rows chose on test rows: table rows, and the estimate of C at each count."""
     picked, y, rows, estimates = choices(points, data, valid), data.y[test], [], {}
-    done: dict[int, tuple] = {}
+    done = {i: _on_test(points[i]["model"], data, test) for i in set(picked.values())}
     for (by, k), i in picked.items():
-        if i not in done:
-            done[i] = _on_test(points[i]["model"], data, test)
         estimates[by, k], found = done[i]
         counts = {key: points[i][key] for key in ("median", "mean", "seed")}
         rows.append({"method": name, "by": by, "k": k, **counts, **found, "events": int(y["event"].sum())})
@@ -225,14 +239,12 @@ def judged(name: str, points: list[dict], data: Study, valid: np.ndarray, test: 
 
 def _on_test(model, data: Study, test: np.ndarray) -> tuple[Estimate, dict[str, float]]:
     """Return C on the test rows, and how well the true variables are recovered there."""
-    blocks = [test[i : i + BLOCK] for i in range(0, len(test), BLOCK)]
-    risk = np.concatenate([model.predict(data.X.iloc[rows]) for rows in blocks])
-    y = data.y[test]
-    estimate = concordance(y["time"], y["event"], risk)
+    X, y = data.X.iloc[test], data.y[test]
+    estimate = concordance(y["time"], y["event"], model.predict(X))
     found = {"C": estimate.value, "low": estimate.low, "high": estimate.high}
     if not hasattr(model, "selected"):
         return estimate, found
-    used = pd.concat([model.selected(data.X.iloc[rows]) for rows in blocks], ignore_index=True)
+    used = model.selected(X).reset_index(drop=True)
     used = used.reindex(columns=data.X.columns, fill_value=False)  # columns that do not vary in training
     return estimate, found | recovery(used, data.variable, data.truth.iloc[test].reset_index(drop=True))
 
@@ -269,15 +281,15 @@ def report(table: pd.DataFrame, oracle: Estimate) -> str:
     columns = ["median", "mean", "C", "low", "high", "difference", "difference_low", "difference_high", "seconds"]
     parts = [f"Truth: C {oracle.value:.4f}; {table['events'].iloc[0]} events among the test patients."]
     for rule, lines in own.items():
-        first = lines.index[0]
-        parts.append(f"{RULES[rule]}: columns per training patient, C, its difference from that of {first}")
-        parts.append(lines[columns].round(4).to_string())
+        title = f"{RULES[rule]}: columns per training patient, C, its difference from that of {lines.index[0]}"
+        parts.append(f"{title}\n{lines[columns].round(4).to_string()}")
     for by in ("median", "mean"):
         wide = table[table["by"] == by].pivot(index="method", columns="k", values="C").reindex(own["auto"].index)
         parts.append(f"C at k columns at most ({by} over training patients)\n{wide.round(4).to_string(na_rep='')}")
-    at = {f"{k} columns at most (mean)": table[(table["by"] == "mean") & (table["k"] == k)] for k in (2, 3, 4)}
     judged_at = {RULES[rule]: lines for rule, lines in own.items()}
-    judged_at |= {title: lines.set_index("method") for title, lines in at.items()}
+    for k in (2, 3, 4):
+        lines = table[(table["by"] == "mean") & (table["k"] == k)].set_index("method")
+        judged_at[f"{k} columns at most (mean)"] = lines
     found = [name for name in table if name.startswith(("strict", "credited", "twins", "noise"))]
     for title, lines in judged_at.items() if found else ():
         shown = lines[["mean", *found]].dropna(how="all", subset=found)
@@ -324,8 +336,8 @@ def main() -> None:
         data = study(Path(folder), options.records, options.mode, options.seed)
     compared = {name: each for name, each in methods().items() if name in options.methods}
     options.out.mkdir(parents=True, exist_ok=True)
-    sizes = (options.train, options.valid, options.seed)
-    oracle, tables = truth_of(data, *sizes), []
+    sizes, tables = (options.train, options.valid, options.seed), []
+    oracle = truth_of(data, *sizes)
     for part in compare(data, compared, *sizes, options.jobs):
         tables.append(part)
         pd.concat(tables).to_csv(options.out / f"figure4_{options.mode}.csv", index=False)
