@@ -184,7 +184,8 @@ def _described(
     width, _ = widths(head, mark)
     if width != len(names):
         found = f"{dictionary.file} has {len(names)} variables, the lines of {path.name} have {width} cells."
-        raise InputError("SL-567", found, other)
+        split = "" if mark == "\t" else f" If it is that one, labels hold a {_word(mark)}: export with tabs."
+        raise InputError("SL-567", found, other + split)
     header = len(first) == len(names) and all(map(same_name, first, names))
     if not header and dictionary.options.get("Variable names included", "").casefold() == "true":
         raise InputError("SL-567", f"{path.name} does not begin with the names that {dictionary.file} has.", other)

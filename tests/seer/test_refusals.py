@@ -87,6 +87,12 @@ def test_the_dic_of_another_export_is_refused(tmp_path, header):
     assert refused(path, "does not begin with the names that other.dic has", dic=other) == "SL-567"
 
 
+def test_delimiters_within_labels_are_named_as_a_cause(tmp_path):
+    path = written(TABLE.assign(Radiation="None, or unknown"), tmp_path, delimiter="comma", quoted=True)
+    path.write_bytes(path.read_bytes().replace(b'"', b""))
+    assert refused(path, "6 variables, the lines of export.txt have 7 cells.*labels hold a comma") == "SL-567"
+
+
 def test_the_header_decides_where_the_dic_denies_it(tmp_path):
     path = written(TABLE, tmp_path)
     (tmp_path / "export.dic").write_bytes(dic_bytes(options={"Variable names included": "false"}))
