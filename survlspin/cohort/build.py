@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from survlspin._messages import listed
 from survlspin.cohort.agreement import agreements
+from survlspin.cohort.checks import COPIES
 from survlspin.cohort.codebook import Values
 from survlspin.cohort.duplicates import copies, in_order, patient_codes, refuse_conflicts
 from survlspin.cohort.flow import Flow
@@ -28,9 +29,9 @@ from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.outcome import Outcome
 from survlspin.tables import _replacing
 
-__all__ = ["COPY", "Cohort", "build_cohort", "read_cohort"]
+__all__ = ["Cohort", "build_cohort", "read_cohort"]
 
-COPY = ("duplicate", "no exact copy of another record")
+COPY = (COPIES, "no exact copy of another record")
 KEY, FLOW_KEY = b"survlspin", b"survlspin_flow"
 HIDDEN = 0o600
 
@@ -192,7 +193,7 @@ def build_cohort(
     >>> build_cohort(table, "prostate-survival", outcome="os").frame["time"].tolist()
     [97.5, 12.5]
     """
-    _check_arguments(data, recipe, seed)
+    _check_arguments(data, recipe, seed, {"switches": switches, "aliases": aliases}, (encoding, delimiter))
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     choice = recipe.choose(switches, outcome)
     how = {"dic": dic, "sas": sas, "encoding": encoding, "delimiter": delimiter}
@@ -231,12 +232,16 @@ class _Fields(dict):
         return self[name] if name in self or name in self.derive else default
 
 
-def _check_arguments(data, recipe, seed) -> None:
+def _check_arguments(data, recipe, seed, pairs: Mapping[str, Any], words: tuple) -> None:
     kinds = {"data": (data, str | Path | pd.DataFrame), "recipe": (recipe, str | Path | Recipe), "seed": (seed, int)}
     for name, (given, kind) in kinds.items():
         if not isinstance(given, kind):
             remedy = "data: a path or DataFrame; recipe: a name, path or Recipe; seed: a whole number."
             raise InputTypeError("SL-595", f"{name} is a {type(given).__name__}.", remedy)
+    if wrong := [name for name, given in pairs.items() if not isinstance(given, Mapping)]:
+        raise InputTypeError("SL-595", f"{wrong[0]} is a {type(pairs[wrong[0]]).__name__}.", "Give a dict.")
+    if wrong := [word for word in words if not isinstance(word, str | None)]:
+        raise InputTypeError("SL-595", f"encoding or delimiter is a {type(wrong[0]).__name__}.", "Give text.")
     if seed < 0:
         raise InputError("SL-588", f"seed={seed}.", "Give a whole number from 0.")
 

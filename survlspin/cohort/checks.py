@@ -14,9 +14,10 @@ from survlspin.errors import InputError
 if TYPE_CHECKING:
     from survlspin.cohort.recipe import Recipe
 
-__all__ = ["ROLES", "check", "check_switches", "shape_of", "sources"]
+__all__ = ["COPIES", "check", "check_switches", "shape_of", "sources"]
 
-ROLES = ("time", "event", "entry", "patient")
+COPIES = "duplicate"  # the rule that every recipe with patients has
+SCALES, SCALED = ("zscore",), ("numbers", "all")
 CODINGS = {"number": "number", "one-hot": "category", "category": "category"}
 UNKNOWN = {"number": ("drop",), "one-hot": ("zero", "level", "drop"), "category": ("level", "drop")}
 
@@ -25,9 +26,8 @@ def check(recipe: Recipe) -> None:
     """Refuse a recipe that names what is not there or would use a leaky field; errors as in `load_recipe`."""
     where = recipe.name
     known = _shapes(recipe)
-    names = (*([recipe.patient] if recipe.patient else []), *recipe.order)
-    for name in (*names, *recipe.person):
-        _there(name, known, where)
+    _check_words(recipe)
+    _check_records(recipe)
     rules = [*recipe.rules, *(rule for outcome in recipe.outcomes.values() for rule in outcome.rules)]
     for rule in rules:
         rule.keep.check(known, f"{where}.rules[{rule.id}].keep")
@@ -43,6 +43,47 @@ def check(recipe: Recipe) -> None:
         if each.source == each.against:
             raise InputError("SL-585", f"{where} compares {each.source!r} with itself.", "Name another field.")
     _check_settled(recipe)
+
+
+def _check_words(recipe: Recipe) -> None:
+    """Refuse names that are empty, and words of which only some are known."""
+    where = recipe.name
+    for key in ("outcomes", "columns"):
+        if not getattr(recipe, key):
+            raise InputError("SL-585", f"{where} has no {key}.", "A cohort needs both: outcomes and columns.")
+    named = {"derive": recipe.derive, "columns": recipe.columns, "noise": [recipe.noise] if recipe.noise else []}
+    lists = {
+        **{key: [each.name for each in some] for key, some in named.items()},
+        "rules": [r.id for r in recipe.rules],
+    }
+    if empty := [key for key, names in lists.items() if "" in names]:
+        raise InputError("SL-585", f"{where}.{empty[0]}: a name is empty.", "Give it a name.")
+    if recipe.noise and recipe.noise.columns < 1:
+        raise InputError("SL-585", f"{where}.noise.columns is {recipe.noise.columns}.", "Give a number of at least 1.")
+    words = {"mode": (recipe.scale.mode, SCALES), "of": (recipe.scale.target, SCALED)} if recipe.scale else {}
+    for key, (word, known) in words.items():
+        if word not in known:
+            found = f"{where}.scale.{key} is {word!r}{nearest(word, known)}."
+            raise InputError("SL-586", found, f"Known: {listed(known)}.")
+    marks = {"sep": recipe.file.sep, "decimal": recipe.file.decimal}
+    if any(len(mark) != 1 for mark in marks.values()) or marks["sep"] == marks["decimal"]:
+        raise InputError(
+            "SL-585", f"{where}.file: sep and decimal are {marks}.", "They are one character each, and differ."
+        )
+
+
+def _check_records(recipe: Recipe) -> None:
+    """Refuse a patient, an order or a year that is no field of the code book, or of the wrong kind."""
+    fields = {name: shape_of(each) for name, each in recipe.book.fields.items()}
+    where = recipe.name
+    for name in (*([recipe.patient] if recipe.patient else []), *recipe.person):
+        _there(name, fields, where)
+    for name in recipe.order:
+        _there(name, fields, f"{where}.order")
+        if fields[name].kind == "text":
+            raise InputError("SL-585", f"{where}.order: {name!r} is text.", "Order by numbers or categories.")
+    if recipe.year in fields or recipe.year != "year":  # the default need not be there
+        _there(recipe.year, fields, f"{where}.year", "number")
 
 
 def _shapes(recipe: Recipe) -> dict[str, Shape]:
@@ -100,12 +141,23 @@ def _check_column(column: Column, known: dict[str, Shape], where: str) -> None:
     if column.coding != "one-hot" and (column.names or column.reference):
         raise InputError("SL-585", f"{where} has names or a reference.", "Only one-hot columns have them.")
     levels = known[column.source].levels
+    _check_levels(column, column.levels or levels or (), where)
     for level in (*column.levels, *([column.reference] if column.reference else [])):
         if levels is not None and level not in (*levels, column.rest):
             found = f"{where}: {column.source!r} has no level {level!r}{nearest(level, levels)}."
             raise InputError("SL-586", found, f"Levels: {listed(levels, 30)}.")
     if levels is None and not column.levels and column.coding != "number":
         raise InputError("SL-585", f"{where} lacks the key 'levels'.", "The field's levels are open: list those meant.")
+
+
+def _check_levels(column: Column, levels: tuple[str, ...], where: str) -> None:
+    """Refuse levels that stand twice, a reference that has no column anyway, and names of no level."""
+    _unique(list(column.levels), f"{where}.levels")
+    if column.reference and column.levels and column.reference not in (*column.levels, column.rest):
+        raise InputError("SL-585", f"{where}.reference {column.reference!r} is none of its levels.", "Add it to them.")
+    if column.names and len(column.names) != len(levels):
+        found = f"{where} has {len(column.names)} names for {len(levels)} levels."
+        raise InputError("SL-585", found, "Give each a name, or none.")
 
 
 def _refuse_leak(recipe: Recipe, column: Column, where: str) -> None:
@@ -130,6 +182,8 @@ def check_switches(recipe: Recipe) -> None:
             if name not in recipe.switches:
                 found = f"{called} names the switch {name!r}, which is not there{nearest(name, recipe.switches)}."
                 raise InputError("SL-586", found, f"Switches: {listed(recipe.switches, 20) or 'none'}.")
+            if wanted == ():
+                raise InputError("SL-586", f"{called} names no value of {name}.", "Such a part would never be used.")
             for value in _several(wanted):
                 if not same(value, recipe.switches[name].values):
                     found = f"{called} names {name}={value!r}, which is no value of it."
@@ -164,7 +218,8 @@ def _check_settled(recipe: Recipe) -> None:
             there.add(each.name)
         rules = [rule for rule in recipe.rules if active(rule.when, settled)]
         columns = [column for column in recipe.columns if active(column.when, settled)]
-        for kind, named in (("derive", [d.name for d in derive]), ("rules", [rule.id for rule in rules])):
+        ids = [*([COPIES] if recipe.patient else []), *(rule.id for rule in rules)]
+        for kind, named in (("derive", [d.name for d in derive]), ("rules", ids)):
             _unique(named, f"{recipe.name}.{kind}{with_}")
         for rule in rules:
             _need(rule.keep.needs, there, f"{recipe.name}.rules[{rule.id}]{with_}")
@@ -178,7 +233,7 @@ def _check_settled(recipe: Recipe) -> None:
             if active(each.when, settled):
                 where = f"{recipe.name}.outcomes.{name}{with_}"
                 own = [rule for rule in each.rules if active(rule.when, settled)]
-                _unique([rule.id for rule in (*rules, *own)], where)
+                _unique([*ids, *(rule.id for rule in own)], where)
                 needs = [each.time, *([each.entry] if each.entry else [])]
                 parts = (*(event.condition for event in each.events), *(rule.keep for rule in own))
                 _need([*needs, *(name for part in parts for name in part.needs)], there, where)

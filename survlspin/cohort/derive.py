@@ -6,7 +6,6 @@ is made of an unknown value is unknown; where all that is used was not collected
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -17,6 +16,7 @@ import numpy as np
 from survlspin._messages import nearest
 from survlspin.cohort.codebook import STATUS, Values
 from survlspin.cohort.conditions import Condition, Shape
+from survlspin.cohort.ranges import check_once, span_of, within
 from survlspin.errors import InputError
 
 __all__ = ["OPERATIONS", "Alias", "ByYear", "Cases", "Group", "Linear", "Number", "Part", "Ratio", "category", "number"]
@@ -44,6 +44,11 @@ def _check_names(needs: Iterable[str], known: Mapping[str, Shape], where: str, k
         if kind is not None and known[name].kind != kind:
             found = f"{where}: {name!r} is {known[name].kind}, not a {kind}."
             raise InputError("SL-585", found, f"This operation is for a {kind}.")
+
+
+def _check_some(parts: Iterable, where: str, key: str) -> None:
+    if not parts:
+        raise InputError("SL-585", f"{where}.{key} is empty.", "Say what the field is made of.")
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,15 @@ class ByYear:
     def shape(self, known: Mapping[str, Shape], where: str) -> Shape:
         _check_names((self.year,), known, where, "number")
         _check_names((part.field for part in self.parts), known, where)
+        _check_some(self.parts, where, "parts")
         shapes = [known[part.field] for part in self.parts]
         if len({shape.kind for shape in shapes}) > 1 or shapes[0].kind == "text":
             raise InputError("SL-585", f"{where} joins fields of different kinds.", "Derive fields of one kind first.")
         spans = sorted(part.years for part in self.parts)
+        if back := next((span for span in spans if span[0] > span[1]), None):
+            raise InputError(
+                "SL-585", f"{where}: the years {back[0]} to {back[1]} are none.", "Write the first, then the last."
+            )
         if any(late[0] <= early[1] for early, late in pairwise(spans)):
             raise InputError("SL-585", f"{where}: a year belongs to two parts.", "Each year has one part.")
         for name in {name for part in self.parts for name in part.drop} - set(STATUS[:UNKNOWN]):
@@ -196,9 +206,11 @@ class Group:
 
     def shape(self, known: Mapping[str, Shape], where: str) -> Shape:
         _check_names(self.needs, known, where)
+        _check_some(self.levels, where, "levels")
+        check_once((text for texts in self.levels.values() for text in texts), where)
         shape = known[self.source]
         for text in (text for texts in self.levels.values() for text in texts):
-            if shape.levels is not None and _range(text) is None and text not in shape.levels:
+            if shape.levels is not None and span_of(text) is None and text not in shape.levels:
                 found = f"{where}: {self.source!r} has no level {text!r}{nearest(text, shape.levels)}."
                 raise InputError("SL-586", found, "Correct it in the recipe.")
         if not self.other and (rest := [text for text in shape.levels or () if self._place(text) < 0]):
@@ -220,7 +232,7 @@ class Group:
     def _place(self, text: str) -> int:
         """The position of the group that the level `text` belongs to; -1: none."""
         for position, wanted in enumerate(self.levels.values()):
-            if text in wanted or any(_within(text, span) for span in map(_range, wanted) if span):
+            if text in wanted or any(within(text, span) for span in map(span_of, wanted) if span):
                 return position
         return self._names.index(self.other) if self.other else -1
 
@@ -249,6 +261,7 @@ class Cases:
         return _union([[case.level for case in self.cases], [self.otherwise] if self.otherwise else []])
 
     def shape(self, known: Mapping[str, Shape], where: str) -> Shape:
+        _check_some(self.cases, where, "cases")
         for case in self.cases:
             case.condition.check(known, f"{where}.cases[{case.level}]")
         return Shape("category", self._names)
@@ -279,6 +292,7 @@ class Number:
         return _needs(self.cases)
 
     def shape(self, known: Mapping[str, Shape], where: str) -> Shape:
+        _check_some(self.cases, where, "cases")
         for case in self.cases:
             case.condition.check(known, f"{where}.cases[{case.value:g}]")
         return Shape("number")
@@ -328,13 +342,3 @@ def _union(levels: Iterable[Iterable[str]]) -> tuple[str, ...]:
 def _moved(values: Values, levels: tuple[str, ...]) -> np.ndarray:
     """The codes of a category among other `levels`."""
     return np.array([*map(levels.index, values.levels), -1], dtype=np.int32)[values.data]
-
-
-def _range(text: str) -> tuple[int, int] | None:
-    """The two ends of ``"8522-8524"``; None if it is none."""
-    found = re.fullmatch(r"(\d+)-(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def _within(text: str, span: tuple[int, int]) -> bool:
-    return text.isdigit() and span[0] <= int(text) <= span[1]

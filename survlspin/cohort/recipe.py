@@ -114,6 +114,8 @@ class Recipe:
             settled[name] = _value(name, self.switches[name], value)
         allowed = {name: each for name, each in self.outcomes.items() if active(each.when, settled)}
         chosen = next(iter(allowed), None) if outcome is None else outcome
+        if chosen is None:
+            raise InputError("SL-588", f"recipe {self.name!r} has no outcome with these switches.", "Change one.")
         if chosen not in allowed:
             found = f"recipe {self.name!r} has no outcome {chosen!r}{nearest(str(chosen), allowed)}."
             raise InputError("SL-588", found, f"Outcomes with these switches: {listed(allowed)}.")

@@ -18,7 +18,7 @@ from survlspin._messages import listed
 from survlspin.cohort.codebook import STATUS, Codebook, Field, Values
 from survlspin.cohort.derive import ByYear
 from survlspin.cohort.recipe import Choice, Recipe
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputTypeError
 from survlspin.reading import read_table
 from survlspin.seer import open_export
 from survlspin.seer.opening import DELIMITERS
@@ -261,7 +261,11 @@ def cells_of(column: pd.Series, known: Field) -> pd.Categorical:
     What is missing is empty. Numbers of single precision are read by their own shortest text: 0.1 is 0.1 and not
     0.10000000149.
     """
-    codes, unique = pd.factorize(column)
+    try:
+        codes, unique = pd.factorize(column)
+    except TypeError as error:
+        found = f"column {str(column.name)!r} of field {known.name!r} has cells that are no single value."
+        raise InputTypeError("SL-595", found, "Cells are text, numbers, flags or dates.") from error
     texts = [_text(value, known.kind) for value in (unique.to_numpy() if unique.dtype.kind == "f" else unique)]
     merged, places = np.unique(np.array([*texts, ""], dtype=object).astype(str), return_inverse=True)
     return pd.Categorical.from_codes(places[codes], merged.astype(object))
@@ -273,6 +277,6 @@ def _text(value: Any, kind: str) -> str:
     if types.is_float(value):
         return str(int(value)) if np.isfinite(value) and value == int(value) else str(value)
     if isinstance(value, date) and kind == "number":
-        return _text((pd.Timestamp(value) - EPOCH) / DAY, kind)
+        return _text((pd.Timestamp(value).tz_localize(None) - EPOCH) / DAY, kind)
     text = str(value).strip()
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if kind == "category" else text

@@ -6,6 +6,7 @@ stands for no key of the file.
 """
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any
@@ -70,7 +71,7 @@ def convert(kind: Any, value: Any, where: str) -> Any:
         return build(kind, value, where)
     if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise wrong(where, WORDS[kind], value)
     return value
 

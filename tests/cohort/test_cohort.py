@@ -347,6 +347,32 @@ def test_arguments_of_the_wrong_type(small):
     refused("SL-593", "the file has none", people().head(0), small)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [{"switches": ["noise"]}, {"aliases": "age=Age"}, {"encoding": 8}, {"delimiter": ["tab"]}],
+    ids=str,
+)
+def test_settings_of_the_wrong_type(small, keys):
+    with pytest.raises(InputTypeError) as caught:
+        build_cohort(people(), small, **keys)
+    assert caught.value.code == "SL-595"
+
+
+@pytest.mark.parametrize("cell", [[1], {"a": 1}], ids=str)
+def test_cells_that_are_no_single_value_are_refused(small, cell):
+    raw = people()
+    raw["Age"] = [cell] * len(raw)
+    with pytest.raises(InputTypeError, match="'Age' of field 'age'") as caught:
+        build_cohort(raw, small)
+    assert caught.value.code == "SL-595"
+
+
+def test_dates_may_have_a_time_zone(small):
+    raw, days = people(), pd.Timestamp("1970-01-01") + pd.to_timedelta(range(80), unit="D")
+    plain = build_cohort(raw.assign(Months=days), small)
+    assert build_cohort(raw.assign(Months=days.tz_localize("America/New_York")), small).fingerprint == plain.fingerprint
+
+
 def test_values_that_the_rules_leave_open_are_refused(tmp_path):
     loose = write(tmp_path, rules=[rule for rule in RECIPE["rules"] if rule["id"] != "followed"])
     refused("SL-596", "vital not known", people(), loose)

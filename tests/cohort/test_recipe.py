@@ -19,6 +19,10 @@ def added(key, **entry):
     return {key: [*copy.deepcopy(RECIPE[key]), entry]}
 
 
+def group(levels):
+    return added("derive", name="x", op="group", of="age", levels=levels)
+
+
 def test_a_recipe_is_read_as_it_is_written(tmp_path):
     small = load_recipe(write(tmp_path))
     assert (small.name, small.source, small.unit, len(small.digest)) == ("small", "table", "months", 64)
@@ -96,7 +100,39 @@ def test_choices_that_are_not_there(tmp_path, switches, outcome, text):
         (changed("derive", 0, op="byyear"), "SL-586", "did you mean 'by_year'"),
         (changed("derive", 0, name="sex", when={"ranges": "drop"}), "SL-586", "the name of a field"),
         (changed("derive", 1, when={}), "SL-586", "'size' twice"),
+        ({"outcomes": {}}, "SL-585", "has no outcomes"),
+        ({"columns": []}, "SL-585", "has no columns"),
+        (added("columns", name="", coding="number", **{"from": "age"}), "SL-585", "columns: a name is empty"),
+        (added("derive", name="", op="alias", of="age"), "SL-585", "derive: a name is empty"),
+        (changed("rules", 0, id=""), "SL-585", "rules: a name is empty"),
+        (changed("rules", 0, id="duplicate"), "SL-586", "'duplicate' twice"),
+        (changed("rules", 0, when={"noise": []}), "SL-586", "names no value of noise"),
+        (changed("rules", 1, keep={"field": "age", "min": float("nan")}), "SL-585", "'nan', not a number"),
+        ({"noise": {"columns": 0, "when": {"noise": True}}}, "SL-585", "at least 1"),
+        ({"noise": {"columns": 1, "name": "", "when": {"noise": True}}}, "SL-585", "noise: a name is empty"),
+        ({"scale": {"mode": "zscor", "when": {"zscore": "before"}}}, "SL-586", "did you mean 'zscore'"),
+        ({"scale": {"of": "number", "when": {"zscore": "before"}}}, "SL-586", "did you mean 'numbers'"),
+        ({"file": {"sep": ";;"}}, "SL-585", "one character each"),
+        ({"file": {"decimal": ","}}, "SL-585", "and differ"),
+        (changed("columns", 2, levels=["1", "2", "2"]), "SL-586", "'2' twice"),
+        (changed("columns", 2, levels=["1", "2"], reference="3"), "SL-585", "none of its levels"),
+        (changed("columns", 2, levels=["1", "2", "3"], names=["low"]), "SL-585", "1 names for 3 levels"),
+        (added("derive", name="x", op="by_year", parts=[]), "SL-585", "parts is empty"),
+        (added("derive", name="x", op="cases", cases=[]), "SL-585", "cases is empty"),
+        (added("derive", name="x", op="number", cases=[]), "SL-585", "cases is empty"),
+        (added("derive", name="x", op="group", of="age", levels={}), "SL-585", "levels is empty"),
+        (added("derive", name="x", op="by_year", parts=[{"years": [3, 1], "field": "age"}]), "SL-585", "3 to 1"),
+        (group({"young": ["40-0"]}), "SL-585", "'40-0' is empty"),
+        (group({"a": ["0-40"], "b": ["40-80"]}), "SL-585", "'40-80' overlaps with '0-40'"),
+        (group({"a": ["0-40"], "b": ["7"]}), "SL-585", "'7' overlaps with '0-40'"),
+        (group({"a": ["1", "1"]}), "SL-585", "'1' is listed twice"),
         ({"order": ["yaer"]}, "SL-586", "did you mean 'year'"),
+        ({"order": ["person_id"]}, "SL-585", "is text"),
+        ({"order": ["size"]}, "SL-586", "not there"),
+        ({"patient": "size"}, "SL-586", "not there"),
+        ({"person": ["size"]}, "SL-586", "not there"),
+        ({"year": "yaer"}, "SL-586", "did you mean 'year'"),
+        ({"year": "sex"}, "SL-585", "is category, not a number"),
         ({"patient": "pat"}, "SL-586", "not there"),
         (added("derive", name="x", op="alias", of="y"), "SL-586", "'y', which is not there"),
         (
@@ -144,6 +180,14 @@ def test_a_recipe_for_exports_has_a_code_book_and_no_fields(tmp_path):
     with pytest.raises(InputError, match="Extend the code book") as caught:
         load_recipe(write(tmp_path, **bare))
     assert caught.value.code == "SL-585"
+
+
+def test_a_recipe_may_have_no_outcome_with_some_switches(tmp_path):
+    outcomes = {"os": RECIPE["outcomes"]["os"] | {"when": {"noise": True}}}
+    small = load_recipe(write(tmp_path, outcomes=outcomes))
+    with pytest.raises(InputError, match="no outcome with these switches") as caught:
+        small.choose({"noise": False})
+    assert caught.value.code == "SL-588"
 
 
 @pytest.mark.parametrize("name", recipes())
