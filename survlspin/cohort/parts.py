@@ -20,6 +20,7 @@ __all__ = [
     "File",
     "Noise",
     "Outcome",
+    "Rare",
     "Rule",
     "Scale",
     "Switch",
@@ -202,6 +203,17 @@ class Scale:
 
     mode: str = "zscore"
     target: str = field(default="numbers", metadata={"key": "of"})
+    when: When = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rare:
+    """Levels of categories with fewer than ``below`` records, which no fold can learn from, join others.
+
+    They become the column's `rest`; without one, or where that is as rare, the commonest level.
+    """
+
+    below: int
     when: When = field(default_factory=dict)
 
 

@@ -39,7 +39,8 @@ def predictors(
     frame : DataFrame (n, columns)
     entries : list of dict
         One per column: its name, field, the fields and headers behind it, coding, level (one-hot) or levels (category),
-        unit, group, the years and eras it is known in, mean and sd before any scaling.
+        rare levels and those they joined, unit, group, the years and eras it is known in, mean and sd before any
+        scaling.
 
     Raises
     ------
@@ -52,9 +53,12 @@ def predictors(
         mine = values[column.source]
         common = _described(choice, column, mine, headers) | _coverage(mine, values.get(choice.recipe.year))
         for name, level, data in _columns(column, mine):
+            joined: dict[str, str] = {}
+            if choice.rare is not None and column.coding == "category":
+                data, joined = _without_rare(data, choice.rare.below, column.rest)
             _add(made, name, data)
             levels = list(data.categories) if isinstance(data, pd.Categorical) else None
-            entries.append({"name": name, **common, "level": level, "levels": levels})
+            entries.append({"name": name, **common, "level": level, "levels": levels, "joined": joined})
     if choice.noise is not None:
         _add_noise(choice.noise, made, entries, n, seed)
     if choice.scale is not None:
@@ -109,6 +113,18 @@ def _levels(column: Column, values: Values, unknown: str) -> tuple[tuple[str, ..
     return levels, codes
 
 
+def _without_rare(data: pd.Categorical, below: int, rest: str) -> tuple[pd.Categorical, dict[str, str]]:
+    """The category without levels of fewer than `below` records, and the level that each of those joined."""
+    counts = np.bincount(data.codes, minlength=len(data.categories))
+    common = counts >= below
+    common[counts.argmax()] = True
+    home = rest if rest in data.categories[common] else data.categories[counts.argmax()]
+    joined = dict.fromkeys(data.categories[~common & (counts > 0)], home)
+    levels = data.categories[common]
+    codes = np.where(common, np.cumsum(common) - 1, levels.get_loc(home))[data.codes]
+    return pd.Categorical.from_codes(codes, levels), joined
+
+
 def _described(choice: Choice, column: Column, values: Values, headers: Mapping[str, str]) -> dict[str, Any]:
     """Where a column comes from."""
     recipe = choice.recipe
@@ -148,7 +164,7 @@ def _add_noise(noise: Noise, made: dict[str, Any], entries: list[dict[str, Any]]
         blank = {"field": None, "fields": [], "headers": [], "unit": "", "known": 1.0, "years": None, "eras": None}
         text = f"uniform random numbers, numpy.random.default_rng([{seed}, {k}])"
         entries.append({"name": name, **blank, "coding": "noise", "group": name, "text": text})
-        entries[-1] |= {"level": None, "levels": None}
+        entries[-1] |= {"level": None, "levels": None, "joined": {}}
 
 
 def _moments(data: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from survlspin import _shipped
 from survlspin._messages import listed, nearest
 from survlspin.cohort.checks import check, check_switches
 from survlspin.cohort.codebook import Codebook
-from survlspin.cohort.parts import Check, Column, Derived, File, Noise, Outcome, Rule, Scale, Switch, active, same
+from survlspin.cohort.parts import Check, Column, Derived, File, Noise, Outcome, Rare, Rule, Scale, Switch, active, same
 from survlspin.cohort.schema import build
 from survlspin.errors import InputError
 
@@ -47,7 +47,7 @@ class Recipe:
         Fields that must be the same in all records of a patient; by default "sex" and "vital" where there are such.
     year : str
         The field by which coverage is reported.
-    switches, fields, codes, derive, rules, outcomes, columns, checks, noise, scale, file
+    switches, fields, codes, derive, rules, outcomes, columns, checks, noise, rare, scale, file
         The tables of the file.
     book : Codebook
     digest : str
@@ -79,6 +79,7 @@ class Recipe:
     rules: tuple[Rule, ...] = ()
     checks: tuple[Check, ...] = ()
     noise: Noise | None = None
+    rare: Rare | None = None
     scale: Scale | None = None
     file: File = field(default_factory=File)
     book: Codebook = field(default_factory=lambda: Codebook(""), metadata={"key": ""}, repr=False)
@@ -89,7 +90,7 @@ class Recipe:
         """Everything that may depend on a switch."""
         several = (*self.derive, *self.rules, *self.outcomes.values(), *self.columns, *self.checks)
         inner = (rule for outcome in self.outcomes.values() for rule in outcome.rules)
-        return [*several, *inner, *(part for part in (self.noise, self.scale) if part is not None)]
+        return [*several, *inner, *(part for part in (self.noise, self.rare, self.scale) if part is not None)]
 
     def choose(self, switches: Mapping[str, Any] = {}, outcome: str | None = None) -> Choice:
         """Settle the switches and the outcome.
@@ -164,6 +165,10 @@ class Choice:
     @property
     def noise(self) -> Noise | None:
         return next(iter(self._active([self.recipe.noise])), None)
+
+    @property
+    def rare(self) -> Rare | None:
+        return next(iter(self._active([self.recipe.rare])), None)
 
     @property
     def scale(self) -> Scale | None:

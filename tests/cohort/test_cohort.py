@@ -10,8 +10,10 @@ from registry import FIELDS, RECIPE, people, toml, write
 
 import survlspin
 from survlspin.cohort.build import _warn_submission, build_cohort, read_cohort
+from survlspin.cohort.predictors import _without_rare
 from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError, InputTypeError, InputWarning
+from survlspin.study import known_roles
 
 
 @pytest.fixture
@@ -66,6 +68,35 @@ def test_every_rule_is_counted_in_order_and_by_itself(small):
     assert flow.steps[2].fails.rows == (~adult).sum()
     assert flow.steps[2].fails.events == (~adult & (raw["Vital"] == "Dead")).sum()
     assert flow.end.rows == len(kept(raw))
+
+
+@pytest.mark.parametrize(
+    ("rest", "counts", "joined"),
+    [
+        ("", {"b": 6, "a": 3}, {"c": "b", "unknown": "b"}),
+        ("a", {"b": 4, "a": 5}, {"c": "a", "unknown": "a"}),
+        ("d", {"b": 6, "a": 3}, {"c": "b", "unknown": "b"}),  # the rest is rare itself
+    ],
+)
+def test_rare_levels_join_the_rest_or_the_commonest_level(rest, counts, joined):
+    cells = pd.Categorical([*list("aaabbbbc"), "unknown"], ["b", "a", "c", "d", "unknown"])
+    data, merged = _without_rare(cells, 3, rest)
+    assert data.value_counts().to_dict() == counts
+    assert merged == joined
+
+
+def test_rare_levels_are_kept_unless_the_recipe_says_otherwise(tmp_path):
+    columns = [{"name": "grade", "from": "grade", "coding": "category"}]
+    raw = people()
+    raw.loc[raw["Grade"] == "III", "Grade"] = "II"
+    raw.loc[raw.index[kept(raw).index[0]], "Grade"] = "III"
+    plain = build_cohort(raw, write(tmp_path, columns=columns))
+    assert "3" in plain.frame["grade"].cat.categories
+    cohort = build_cohort(raw, write(tmp_path, columns=columns, rare={"below": 2}))
+    entry = cohort.manifest["columns"][0]
+    assert entry["joined"]["3"] == plain.frame["grade"].mode()[0]
+    assert entry["levels"] == list(cohort.frame["grade"].cat.categories)
+    assert cohort.frame["grade"].value_counts().min() >= 2
 
 
 def test_the_order_of_the_file_changes_nothing(small):
@@ -251,6 +282,37 @@ def test_what_is_no_cohort_is_not_read(small, tmp_path):
     table = pq.read_table(tmp_path / "changed.parquet")
     pq.write_table(table.slice(1), tmp_path / "changed.parquet")
     fails(tmp_path / "changed.parquet", "SL-598")
+    said = table.schema.metadata
+    for changes in (
+        {b"survlspin": said[b"survlspin"].replace(b'"small"', b'"other"')},
+        {b"survlspin_flow": said[b"survlspin_flow"].replace(b"women", b"people")},
+        {b"survlspin": b"[]"},
+        {b"survlspin_sha256": b"\xff"},
+    ):
+        pq.write_table(table.replace_schema_metadata(said | changes), tmp_path / "changed.parquet")
+        fails(tmp_path / "changed.parquet", "SL-598")
+        assert known_roles(tmp_path / "changed.parquet") == {}
+    fails(tmp_path, "SL-501")
+
+
+def test_a_damaged_file_is_refused_or_read_whole(small, tmp_path):
+    cohort = build_cohort(people(), small)
+    cohort.write(tmp_path / "cohort.parquet")
+    raw, rng = (tmp_path / "cohort.parquet").read_bytes(), np.random.default_rng(0)
+    codes = set()
+    for flip in range(150):
+        place = int(rng.integers(len(raw)))
+        damaged = bytearray(raw) if flip % 3 else bytearray(raw[:place])
+        if flip % 3:
+            damaged[place] ^= 1 << rng.integers(8)
+        (tmp_path / "damaged.parquet").write_bytes(damaged)
+        try:
+            again = read_cohort(tmp_path / "damaged.parquet")
+            assert again.fingerprint == cohort.fingerprint
+            assert again.manifest == cohort.manifest
+        except InputError as error:
+            codes.add(error.code)
+    assert codes == {"SL-598"}
 
 
 def test_missing_columns_are_all_named(small):

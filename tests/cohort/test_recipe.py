@@ -200,7 +200,7 @@ def test_every_shipped_recipe_is_whole_with_every_value_of_every_switch(name):
     for switch, each in shipped.switches.items():
         assert each.text, switch
         choices = [shipped.choose({switch: value}) for value in each.values]
-        told = {repr((c.derive, c.rules, c.columns, c.noise, c.scale, c.outcome, c.name)) for c in choices}
+        told = {repr((c.derive, c.rules, c.columns, c.noise, c.rare, c.scale, c.outcome, c.name)) for c in choices}
         outcomes = {tuple(n for n, o in shipped.outcomes.items() if can(shipped, {switch: v}, n)) for v in each.values}
         assert len(told) == len(each.values) or len(outcomes) == len(each.values), switch
     assert seen

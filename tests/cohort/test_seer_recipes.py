@@ -33,9 +33,10 @@ BLOCKS = {
 }
 
 
-def kept(changes, recipe, **keys):
-    """Which of the women stay, and the cohort's frame by patient."""
-    frame = build_cohort(women(changes), recipe, **keys).frame.set_index("patient")
+def kept(changes, recipe, *, switches=None, **keys):
+    """Which of the women stay, and the cohort's frame by patient; in so few all levels are rare, and are kept."""
+    switches = {"rare_levels": "keep"} | (switches or {}) if recipe is EPI else switches or {}
+    frame = build_cohort(women(changes), recipe, switches=switches, **keys).frame.set_index("patient")
     return [f"{row:08d}" in frame.index for row in range(len(changes))], frame
 
 
@@ -101,8 +102,10 @@ def test_every_value_of_every_switch_makes_another_cohort(recipe):
     table["grade_clin"] = "9"
     table["grade_path"] = table["grade_path"].fillna("9")
     outcome = "cr" if recipe is EPI else "os"
+    few = {"rare_levels": "keep"} if recipe is EPI else {}
     for name, switch in recipe.switches.items():
-        cohorts = [build_cohort(table, recipe, outcome=outcome, switches={name: value}) for value in switch.values]
+        changes = [few | {name: value} for value in switch.values]
+        cohorts = [build_cohort(table, recipe, outcome=outcome, switches=change) for change in changes]
         assert len({cohort.fingerprint for cohort in cohorts}) == len(switch.values), name
 
 
