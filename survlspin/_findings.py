@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin._messages import listed
-from survlspin.cohort.codebook import STATUS, Codebook, Field, Values, _label
+from survlspin.cohort.codebook import STATUS, Codebook, Field, Values, landing_of
 from survlspin.cohort.duplicates import copies, patient_codes, refuse_conflicts
 from survlspin.cohort.predictors import _coverage
 from survlspin.cohort.recipe import Choice
@@ -27,11 +27,12 @@ MANY, DIGITS, CUT = 100, 6, 60  # so many labels, or digits in one, are no vocab
 
 @dataclass(frozen=True)
 class Column:
-    """The cells of a field as text: a Categorical or objects, and what the ``.dic`` says of them."""
+    """The cells of a field as text: a Categorical or objects, what the ``.dic`` says of them, and their header."""
 
     cells: Any
     formats: Mapping[str, str] = field(default_factory=dict)
     unformatted: bool | None = None
+    header: str = ""
 
 
 @dataclass
@@ -130,12 +131,9 @@ def _strange(known: Field, column: Column) -> dict[str, int]:
     if known.kind == "text":
         return {}
     counts = pd.Series(column.cells).value_counts()
-    landed = (
-        (str(cell), n, known.land(_label(str(cell), column.formats, column.unformatted)))
-        for cell, n in counts.items()
-        if n
-    )
-    return {cell: int(n) for cell, n, landing in landed if landing is None}
+    cells = {str(cell): int(n) for cell, n in counts.items() if n}
+    said = column.formats, column.unformatted, column.header
+    return {cell: n for cell, n in cells.items() if landing_of(known, cell, *said) is None}
 
 
 def _in(cells: Any, strange: Iterable[str]) -> np.ndarray:
@@ -144,9 +142,10 @@ def _in(cells: Any, strange: Iterable[str]) -> np.ndarray:
 
 def _decoded(book: Codebook, name: str, column: Column, rows: np.ndarray) -> Values:
     """Return the values of a field, unknown where `rows` is False."""
+    said = column.formats, column.unformatted, column.header
     if rows.all():
-        return book.decode(name, column.cells, column.formats, column.unformatted)
-    some = book.decode(name, column.cells[rows], column.formats, column.unformatted)
+        return book.decode(name, column.cells, *said)
+    some = book.decode(name, column.cells[rows], *said)
     data = np.full(len(rows), -1 if some.kind == "category" else np.nan, some.data.dtype)
     status = np.full(len(rows), STATUS.index("unknown"), np.uint8)
     data[rows], status[rows] = some.data, some.status

@@ -98,7 +98,7 @@ def _a_table(found: Findings, path: Path, choice: Choice | None, aliases: Mappin
     found.report |= {"kind": f"a table for recipe {choice.recipe.name!r}", "facts": facts, "rows": len(table)}
     book = choice.recipe.book
     headers = _named(found, book, [str(name) for name in table.columns], aliases)
-    columns = {name: Column(cells_of(table[header], book[name])) for name, header in headers.items()}
+    columns = {name: Column(cells_of(table[header], book[name]), header=header) for name, header in headers.items()}
     found.fields(book, headers, columns, choice)
 
 
@@ -124,7 +124,7 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
     for name, header in headers.items():
         column = export.table.pop(header)
         cells = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
-        columns[name] = Column(cells, export.formats.get(header, {}), header in export.unformatted)
+        columns[name] = Column(cells, export.formats.get(header, {}), header in export.unformatted, header)
     found.fields(book, headers, columns, choice)
 
 

@@ -101,6 +101,16 @@ def test_all_labels_that_are_not_known_are_listed(tmp_path, table):
     assert report["coverage"]["laterality"]["known"] < 1
 
 
+def test_codes_are_those_of_their_column(tmp_path, table):
+    """0 is dead in the column of the fixed-width files alone, as the recipes read it."""
+    vital = next(name for name in table if name.startswith("Vital status"))
+    table[vital] = table[vital].map({"Alive": "1", "Dead": "0"})
+    table.to_csv(tmp_path / "x.csv", index=False)
+    assert examine(tmp_path / "x.csv")["unmapped"]["vital"]["labels"] == ["0"]
+    table.rename(columns={vital: "STAT_REC"}).to_csv(tmp_path / "x.csv", index=False)
+    assert "vital" not in examine(tmp_path / "x.csv")["unmapped"]
+
+
 def test_what_is_no_vocabulary_is_shown_by_its_form(tmp_path, table):
     ids = table["Patient ID"].iloc[0]
     table["Laterality"] = table["Patient ID"]

@@ -21,7 +21,7 @@ from survlspin._shipped import shipped
 from survlspin.cohort.codes import SAME, STATUS, Code, Field, Landing, code_of, field_of, header_stem, label_stem
 from survlspin.errors import InputError
 
-__all__ = ["STATUS", "Code", "Codebook", "Field", "Values"]
+__all__ = ["STATUS", "Code", "Codebook", "Field", "Values", "landing_of"]
 
 KNOWN = 4  # the first so many of STATUS are known values
 TRAILING = (
@@ -223,8 +223,7 @@ class Codebook:
             empty = known.land("").code.status
             status = np.array([STATUS.index("exact" if cell else empty) for cell in unique], dtype=np.uint8)
             return Values("text", np.asarray(unique, dtype=object)[position], status[position])
-        oldest = known.oldest(header)
-        landings = [known.land(_topped(_label(cell, formats, unformatted), oldest)) for cell in unique]
+        landings = [landing_of(known, cell, formats, unformatted, header) for cell in unique]
         _refuse_unmapped(known, [cell for cell, landing in zip(unique, landings, strict=True) if landing is None])
         _refuse_mixed(known, landings)
         status = np.array([STATUS.index(landing.code.status) for landing in landings], dtype=np.uint8)
@@ -274,6 +273,13 @@ def _label(cell: str, formats: Mapping[str, str], unformatted: bool | None) -> s
     return cell if unformatted is None and label_stem(cell) in stems else formats[cell].strip()
 
 
+def landing_of(
+    known: Field, cell: str, formats: Mapping[str, str] = {}, unformatted: bool | None = None, header: str = ""
+) -> Landing | None:
+    """Return where a stripped cell lands, as `Codebook.decode` reads it; None if the field has no such code."""
+    return known.land(_topped(_label(cell, formats, unformatted), known.oldest(header)), header)
+
+
 def _topped(cell: str, oldest: str | None) -> str:
     """Return the code with which the ages of a column end as its label, 85+; any other cell as it is."""
     return f"{oldest}+" if oldest and cell.isdigit() and int(cell) == int(oldest) else cell
@@ -293,7 +299,7 @@ def _shown(known: Field, cell: str) -> str:
     if re.search(r"[A-Za-z]", cell):
         plain = known.kind == "category" and len(re.findall(r"\d", cell)) < 5
     else:
-        plain = len(cell) <= 3 and not known.leak
+        plain = len(cell) <= 3 and (known.kind == "category" or not known.leak)
     return cell[:60] if plain else re.sub(r"\d", "#", cell[:60])
 
 

@@ -65,6 +65,8 @@ class Code:
         The number; "number": the one in the cell; "midpoint": of the band.
     add : float
         Added to a number that comes from the cell.
+    headers : tuple of str
+        The only columns that have this code, where it means something else in others.
     status : str
         One of STATUS. Only the first four have a level or a value.
     years : tuple of (int, int or None), optional
@@ -79,10 +81,15 @@ class Code:
     level: str | None = None
     value: float | str | None = None
     add: float = 0.0
+    headers: tuple[str, ...] = ()
     status: str = "exact"
     years: tuple[int, int | None] | None = None
     note: str = ""
     source: str = ""
+
+    def is_of(self, header: str) -> bool:
+        """Has a column with this header the code? Any may have it where the header is not known."""
+        return not (self.headers and header) or header_stem(header) in map(header_stem, self.headers)
 
     def number(self, found: Iterable[float]) -> float:
         """Return the value in the field's unit, given the number or the two numbers that the cell shows."""
@@ -185,13 +192,13 @@ class Field:
                 expressions.append((re.compile(code.match, re.IGNORECASE), code))
         return labels, words, ranges, expressions
 
-    def land(self, cell: str) -> Landing | None:
-        """Return where a stripped cell lands; None if the field has no such code."""
+    def land(self, cell: str, header: str = "") -> Landing | None:
+        """Return where a stripped cell of a column with that header lands; None if the field has no such code."""
         labels, words, ranges, expressions = self._literals
         plain = " ".join(cell.split())
         label, code, whole, text = labels.get(label_stem(cell)), words.get(plain.casefold()), _whole(plain), plain
         if code is None and whole is not None:
-            hits = ((code, width) for low, high, width, code in ranges if low <= whole <= high)
+            hits = ((code, width) for low, high, width, code in ranges if low <= whole <= high and code.is_of(header))
             code, width = next(hits, (None, 0))
             text = str(whole).zfill(width)
         if label or code:
@@ -213,7 +220,7 @@ def _stems(names: Iterable[str]) -> frozenset[str]:
 def code_of(raw: Mapping[str, Any], where: str) -> Code:
     """Build a code from its table in a TOML file; `where` names the field in errors."""
     known = _checked(raw, Code, where)
-    for name in ("patterns", "labels"):
+    for name in ("patterns", "labels", "headers"):
         known[name] = tuple(map(str, known.get(name, ())))
     status = known.setdefault("status", "exact" if "level" in known or "value" in known else "unknown")
     if status not in STATUS:

@@ -239,6 +239,14 @@ def test_a_header_says_where_codes_of_ages_end():
     ]
 
 
+def test_a_death_of_0_is_that_of_the_fixed_width_files():
+    """In tables of one's own 0 is mostly alive and 1 dead."""
+    assert decoded("vital", ["0", "1"], header="STAT_REC") == [("exact", "dead"), ("exact", "alive")]
+    cells = np.array(["0", "1"], dtype=object)
+    for header in ("Vital status recode (study cutoff used)", "vital", "Vital.status.recode"):
+        refused("SL-578", "'vital' has 1 cell .* such as '0'", BOOK.decode, "vital", cells, header=header)
+
+
 def test_a_shipped_book_is_read_once():
     assert Codebook.load("seer-breast") is BOOK
 
