@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,14 +14,13 @@ import pyarrow.parquet as pq
 from pandas.api import types
 
 from survlspin._messages import listed, nearest, rows
+from survlspin.cohort.manifest import unsealed
 from survlspin.design import Design, check_leaks
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
 from survlspin.reading import PARQUET, read_table
 
 __all__ = ["Roles", "Study", "check_labels", "check_roles", "gbsg2", "known_roles", "study_of"]
-
-MANIFEST = b"survlspin"  # the key of a cohort's manifest in the metadata of Parquet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +160,11 @@ def study_of(
     check_labels(table, roles.id, roles.group)
     table = table.astype(dict.fromkeys(roles.category, "category"))
     aside = {name for name in (roles.id, roles.group, *roles.drop) if name is not None}
+    made = _manifest(path)
+    events = made["outcome"]["events"] if made["roles"].get("event") == roles.event else {}
+    if event_code is None and len(events) > 1:
+        found = f"{roles.event!r} has several events: {listed(f'{code} ({text})' for code, text in events.items())}."
+        raise InputError("SL-103", found, "Name the one to compare on; the others count as censored.")
     code = None if event_code is None else _code(table[roles.event], event_code)
     X, y = split_xy(table.drop(columns=list(aside)), **roles.outcome, event_of_interest=code, zero_time=zero_time)
     outcome = Outcome.of(y)
@@ -171,26 +175,23 @@ def study_of(
     design = Design.fit(X, weight=outcome.weight, force=force)
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
-    made = _manifest(path)
-    same = made.get("roles", {}).get("time") == roles.time
-    return Study(str(path), X, y, made["unit"] if same else "the file's unit", groups, design)
+    unit = made["unit"] if made["roles"].get("time") == roles.time else "the file's unit"
+    return Study(str(path), X, y, unit, groups, design)
 
 
 def known_roles(path: str | Path) -> dict[str, str]:
     """Return the roles of the columns of a cohort file, as its manifest has them; empty for any other file."""
-    roles = _manifest(path).get("roles", {})
+    roles = _manifest(path)["roles"]
     return {field.name: roles[field.name] for field in fields(Roles) if field.name in roles}
 
 
 def _manifest(path: str | Path) -> dict:
-    """Return the manifest in the metadata of a cohort file, or an empty one: what else it is, `read_table` says."""
-    if Path(path).suffix.lower() not in PARQUET:
-        return {}
-    try:
-        said = pq.read_schema(path).metadata or {}
-        return json.loads(said.get(MANIFEST, "{}"))
-    except (OSError, ValueError, pa.ArrowException):
-        return {}
+    """Return the manifest in the metadata of a cohort file; of any other file one without roles or events."""
+    made = None
+    if Path(path).suffix.lower() in PARQUET:
+        with suppress(OSError, ValueError, pa.ArrowException):
+            made = unsealed(pq.read_schema(path).metadata or {})
+    return made or {"roles": {}, "unit": "", "outcome": {"events": {}}}
 
 
 def check_roles(

@@ -316,7 +316,9 @@ def test_what_is_said_on_the_command_line_comes_first(planned):
 
 
 def test_of_several_events_one_must_be_named(planned):
-    assert "SL-103" in planned("prostate-survival", "cr")[1]
+    output = one_line(planned("prostate-survival", "cr")[1])
+    assert "SL-103 'event' has several events: 1 (death of prostate cancer), 2 (death of another cause)" in output
+    assert "--event-code VALUE" in output
     plan, _ = planned("prostate-survival", "cr", "--event-code", "2")
     frame = read_cohort("cohort.parquet").frame
     assert plan.study.y["event"].sum() == (frame["event"] == 2).sum()

@@ -21,7 +21,7 @@ from survlspin.cohort.checks import COPIES
 from survlspin.cohort.codebook import Values
 from survlspin.cohort.duplicates import copies, in_order, patient_codes, refuse_conflicts
 from survlspin.cohort.flow import Flow
-from survlspin.cohort.manifest import fingerprint_of, manifest_of
+from survlspin.cohort.manifest import FLOW_KEY, KEY, fingerprint_of, manifest_of, sealed, unsealed
 from survlspin.cohort.predictors import predictors
 from survlspin.cohort.recipe import Choice, Recipe, load_recipe
 from survlspin.cohort.records import PERSON, Records, read_records
@@ -32,7 +32,6 @@ from survlspin.tables import _replacing
 __all__ = ["Cohort", "build_cohort", "read_cohort"]
 
 COPY = (COPIES, "no exact copy of another record")
-KEY, FLOW_KEY = b"survlspin", b"survlspin_flow"
 HIDDEN = 0o600
 
 
@@ -94,7 +93,7 @@ class Cohort:
             SL-521 no such folder, SL-522 the path is a folder, SL-523 the file cannot be written.
         """
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
-        said = {KEY: json.dumps(self.manifest), FLOW_KEY: self.flow.to_json()}
+        said = sealed(self.manifest, self.flow.to_json())
         with _replacing(Path(path)) as name:
             pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **said}), name)
             Path(name).chmod(HIDDEN)
@@ -106,20 +105,23 @@ def read_cohort(path: str | Path) -> Cohort:
     Raises
     ------
     InputError
-        SL-501 the file cannot be opened; SL-598 it is no cohort, or was changed since.
+        SL-501 the file cannot be opened; SL-598 it is no cohort, is damaged, or was changed since.
     """
+    path = Path(path)
     try:
-        table = pq.read_table(path)
-    except OSError as error:
-        raise InputError("SL-501", f"{path} cannot be opened.", "Check the path.") from error
-    except pa.ArrowException as error:
-        raise InputError("SL-598", f"{Path(path).name} is no Parquet file.", "Make it with build_cohort.") from error
-    said = table.schema.metadata or {}
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        said = table.schema.metadata or {}
+        frame = table.replace_schema_metadata().to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if reason := getattr(error, "strerror", None):
+            raise InputError("SL-501", f"{path} cannot be opened: {reason}.", "Check the path.") from error
+        raise InputError("SL-598", f"{path.name} is no whole Parquet file.", "Make it with build_cohort.") from error
     if KEY not in said or FLOW_KEY not in said:
-        raise InputError("SL-598", f"{Path(path).name} is a table, but no cohort.", "Make it with build_cohort.")
-    manifest, frame = json.loads(said[KEY]), table.to_pandas()
-    if fingerprint_of(frame) != manifest["fingerprint"]:
-        found = f"{Path(path).name} does not hold what its manifest says."
+        raise InputError("SL-598", f"{path.name} is a table, but no cohort.", "Make it with build_cohort.")
+    manifest = unsealed(said)
+    if manifest is None or fingerprint_of(frame) != manifest["fingerprint"]:
+        found = f"{path.name} does not hold what its manifest says."
         raise InputError("SL-598", found, "It was changed after it was written; build it again.")
     quarantine = pd.DataFrame({"line": pd.Series(dtype="int64"), "reason": pd.Series(dtype=object)})
     return Cohort(frame, manifest, Flow.of(json.loads(said[FLOW_KEY])), quarantine)

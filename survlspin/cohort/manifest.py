@@ -13,7 +13,9 @@ from survlspin import __version__
 from survlspin.cohort.flow import Count
 from survlspin.cohort.recipe import Choice
 
-__all__ = ["fingerprint_of", "manifest_of"]
+__all__ = ["FLOW_KEY", "KEY", "fingerprint_of", "manifest_of", "sealed", "unsealed"]
+
+KEY, FLOW_KEY, SEAL = b"survlspin", b"survlspin_flow", b"survlspin_sha256"  # in the metadata of Parquet
 
 
 def manifest_of(
@@ -53,6 +55,22 @@ def manifest_of(
         "checks": checks,
         "columns": columns,
     }
+
+
+def sealed(manifest: dict[str, Any], flow: str) -> dict[bytes, bytes]:
+    """Return the metadata of a cohort file: manifest and flow as JSON, and their SHA-256."""
+    said = {KEY: json.dumps(manifest).encode(), FLOW_KEY: flow.encode()}
+    return {**said, SEAL: _seal(said)}
+
+
+def unsealed(said: dict[bytes, bytes]) -> dict[str, Any] | None:
+    """Return the manifest in the metadata of a file; None if there is none, or it was changed."""
+    whole = KEY in said and FLOW_KEY in said and said.get(SEAL) == _seal(said)
+    return json.loads(said[KEY]) if whole else None
+
+
+def _seal(said: dict[bytes, bytes]) -> bytes:
+    return hashlib.sha256(said[KEY] + b"\0" + said[FLOW_KEY]).hexdigest().encode()
 
 
 def fingerprint_of(frame: pd.DataFrame) -> str:
