@@ -15,7 +15,6 @@ from survlspin.baselines import CoxLasso
 from survlspin.synthetic import seer_export
 
 SMALLEST = 5  # patients that a published number may stand for
-RARE = 20  # levels of fewer patients are not learnt: these patients are left out
 
 
 def analyse(export: Path, out: Path, recipe: str = "seer-breast-epi", folds: int = 5, **settings):
@@ -26,9 +25,7 @@ def analyse(export: Path, out: Path, recipe: str = "seer-breast-epi", folds: int
     cohort.write(out / "cohort.parquet")  # patients: for your eyes alone
     cohort.flow.to_csv(out / "flow.csv", min_cell=SMALLEST)
     cohort.flow.to_svg(out / "flow.svg", min_cell=SMALLEST)
-    levels = cohort.X.select_dtypes("category")
-    common = levels.apply(lambda level: level.groupby(level, observed=True).transform("size") >= RARE).all(axis=1)
-    X, y = cohort.X[common].set_axis(cohort.groups[common]), cohort.y[common]  # each row is called by its patient
+    X, y = cohort.X.set_axis(cohort.groups), cohort.y  # each row is called by its patient
 
     models = {"LLSPIN": CoxLLSPIN(**settings), "Cox-LASSO": CoxLasso(), "Cox PH": CoxPH()}
     paths = {"LLSPIN": {"lam": "path"}, "Cox-LASSO": {"lam": "path"}}
