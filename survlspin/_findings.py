@@ -13,7 +13,7 @@ import pandas as pd
 from survlspin._messages import listed
 from survlspin.cohort.codebook import STATUS, Codebook, Field, Values, landing_of
 from survlspin.cohort.duplicates import copies, patient_codes, refuse_conflicts
-from survlspin.cohort.predictors import _coverage
+from survlspin.cohort.predictors import coverage
 from survlspin.cohort.recipe import Choice
 from survlspin.cohort.records import PERSON, missing_fields, needs, refuse_missing, years_of
 from survlspin.errors import InputError
@@ -93,7 +93,7 @@ class Findings:
         if beside := [name for name in self.report["unmapped"] if name not in wanted]:
             self.note(f"Labels that are not known, in columns that the recipe does not need: {listed(beside)}.")
         year = values.get(YEAR if choice is None else choice.recipe.year)
-        self.report["coverage"] = {name: _coverage(each, year) for name, each in values.items() if len(each.status)}
+        self.report["coverage"] = {name: coverage(each, year) for name, each in values.items() if len(each.status)}
         self.report["missing"] = []
         if choice is not None:
             self._missing(choice, headers, book, year)

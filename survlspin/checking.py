@@ -24,7 +24,7 @@ from survlspin.reading import FEATHER, PARQUET, read_table
 from survlspin.seer import Source, open_export
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
-from survlspin.summary import _columns, _wrapped
+from survlspin.summary import in_columns, wrapped
 
 __all__ = ["closing", "examine"]
 
@@ -176,17 +176,17 @@ def _submission(found: Findings, facts: Mapping[str, Any], choice: Choice | None
 
 def closing(report: Mapping[str, Any]) -> str:
     """Return what was found as text for a terminal."""
-    parts = [_wrapped(_opening(report))]
+    parts = [wrapped(_opening(report))]
     if table := report.get("table"):
         rows = [[name, each["kind"], f"{each['missing']:,}"] for name, each in table.items()]
-        parts.append(_columns([["column", "holds", "missing"], *rows], left=(0, 1)))
+        parts.append(in_columns([["column", "holds", "missing"], *rows], left=(0, 1)))
     if coverage := report.get("coverage"):
         shown = {name: each for name, each in coverage.items() if name in report["needed"]}
         parts.append(_years(report["columns"]["known"], shown))
     notes = [f"Note: {note}" for note in report["notes"]]
     problems = [f"  {each['code']} {each['found']} {each['remedy']}".rstrip() for each in report["problems"]]
     said = ["To mend:", *problems] if problems else ["Nothing to mend."]
-    return "\n\n".join([*parts, _wrapped([*notes, *said])])
+    return "\n\n".join([*parts, wrapped([*notes, *said])])
 
 
 def _opening(report: Mapping[str, Any]) -> list[str]:
@@ -223,7 +223,7 @@ def _years(headers: Mapping[str, str], coverage: Mapping[str, Mapping[str, Any]]
         + [f"{share:.1%}" if (share := (each["eras"] or {}).get(era)) is not None else "" for era in eras]
         for name, each in coverage.items()
     ]
-    return _columns([["field", "column", "known", *eras], *rows], left=(0, 1))
+    return in_columns([["field", "column", "known", *eras], *rows], left=(0, 1))
 
 
 def _cut(text: str, most: int = 44) -> str:

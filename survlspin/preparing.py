@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from survlspin import __version__
 from survlspin.errors import InputError, InputWarning
-from survlspin.summary import _columns, _duration, _wrapped
+from survlspin.summary import duration, in_columns, wrapped
 
 if TYPE_CHECKING:
     from survlspin.cohort import Cohort
@@ -168,13 +168,13 @@ def closing(report: dict[str, Any]) -> str:
     end = [
         f"Cohort: {_said(flow['end'])}; {len(report['columns'])} columns.",
         *(_agreement(each) for each in report["checks"]),
-        f"Took {_duration(report['seconds'])}. Wrote to {Path(report['files'][0]).parent}:",
+        f"Took {duration(report['seconds'])}. Wrote to {Path(report['files'][0]).parent}:",
         f"  {', '.join(names)}",
         f"{names[0]} holds patients and {names[-1]} exact numbers: both are for you alone. In the files of the flow "
         + (_masked(flow["min_cell"]) if flow["min_cell"] > 1 else "nothing is hidden."),
         *([f"Cite: {report['citation']}"] if report["citation"] else ()),
     ]
-    return "\n\n".join([_wrapped(lines), _table(flow), _wrapped(end)])
+    return "\n\n".join([wrapped(lines), _table(flow), wrapped(end)])
 
 
 def _switches(switches: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -220,7 +220,7 @@ def _table(flow: Mapping[str, Any]) -> str:
         first, *more = textwrap.wrap(step["text"], 40)
         body.append([first, *map(_number, numbers)])
         body += [[f"  {line}", *[""] * len(numbers)] for line in more]
-    return _columns(body, left=(0,))
+    return in_columns(body, left=(0,))
 
 
 def recipe_list() -> list[dict[str, Any]]:
@@ -254,4 +254,4 @@ def recipe_text(found: Iterable[Mapping[str, Any]]) -> str:
             default = switch["default"]
             default = str(default).lower() if isinstance(default, bool) else default
             lines.append(f"  --set {name}={values} (by default {default}{', a guess' if switch['guess'] else ''})")
-    return _wrapped(lines)
+    return wrapped(lines)

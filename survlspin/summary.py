@@ -9,7 +9,7 @@ from typing import Any
 
 from survlspin._messages import listed
 
-__all__ = ["closing", "fit_closing", "fit_opening", "opening", "verdict"]
+__all__ = ["closing", "duration", "fit_closing", "fit_opening", "in_columns", "opening", "verdict", "wrapped"]
 
 OURS = ("LLSPIN", "LSPIN")
 WIDTH = 100
@@ -36,7 +36,7 @@ def opening(report: dict[str, Any]) -> str:
         f"Gates see {'every variable' if context is None else 'only ' + listed(context)}.",
         *(f"Left out: {why}." for why in report["left_out"]),
     ]
-    return _wrapped(lines)
+    return wrapped(lines)
 
 
 def closing(report: dict[str, Any]) -> str:
@@ -57,9 +57,9 @@ def closing(report: dict[str, Any]) -> str:
         _models(report),
         _differences(report),
         _counts(report),
-        _wrapped(lines) + "\n\n" + _columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
-        _wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
-        _wrapped([f"Took {_duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
+        wrapped(lines) + "\n\n" + in_columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
+        wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
+        wrapped([f"Took {duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -113,7 +113,7 @@ def fit_opening(report: dict[str, Any]) -> str:
         *(f"  Note: {note}." for note in report["notes"]),
         f"Model: {report['settings']}.",
     ]
-    return _wrapped(lines)
+    return wrapped(lines)
 
 
 def fit_closing(report: dict[str, Any]) -> str:
@@ -123,11 +123,11 @@ def fit_closing(report: dict[str, Any]) -> str:
     lam = ", ".join(f"{name} {value:.3g}" for name, value in report["lam"].items())
     how = " (chosen on validation rows)" if report["chosen"] else ""
     parts = [
-        _wrapped([f"Weight of the penalty: {lam}{how}."]) if lam else "",
-        _columns([["factor", "used by", "reference"], *shares], left=(0, 2)) if shares else "",
-        _wrapped(_selected(patients)),
-        _wrapped(_judgement(report)),
-        _wrapped([f"Took {_duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
+        wrapped([f"Weight of the penalty: {lam}{how}."]) if lam else "",
+        in_columns([["factor", "used by", "reference"], *shares], left=(0, 2)) if shares else "",
+        wrapped(_selected(patients)),
+        wrapped(_judgement(report)),
+        wrapped([f"Took {duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -185,7 +185,7 @@ def _models(report: dict[str, Any]) -> str:
         for row in report["models"]
     ]
     title = "Test patients, mean over folds (factors: median per training patient)"
-    return f"{title}\n{_columns([head, *body], left=(0, 5))}"
+    return f"{title}\n{in_columns([head, *body], left=(0, 5))}"
 
 
 def _differences(report: dict[str, Any]) -> str:
@@ -197,7 +197,7 @@ def _differences(report: dict[str, Any]) -> str:
         ]
         for row in report["differences"]
     ]
-    return _columns([["Paired differences in C", "", "95% interval"], *signs], left=(0,)) if signs else ""
+    return in_columns([["Paired differences in C", "", "95% interval"], *signs], left=(0,)) if signs else ""
 
 
 def _counts(report: dict[str, Any]) -> str:
@@ -212,7 +212,7 @@ def _counts(report: dict[str, Any]) -> str:
         for row in rows
     }
     body = [[model, *(cell[model, k] for k in counts)] for model in dict.fromkeys(row["model"] for row in rows)]
-    return _columns([["C with at most", *(f"{k} factors" for k in counts)], *body], left=(0,))
+    return in_columns([["C with at most", *(f"{k} factors" for k in counts)], *body], left=(0,))
 
 
 def _number(value: float | None, digits: int = 3, sign: str = "") -> str:
@@ -223,7 +223,7 @@ def _interval(low: float | None, high: float | None, digits: int = 3, sign: str 
     return "-" if low is None or high is None else f"{_number(low, digits, sign)} to {_number(high, digits, sign)}"
 
 
-def _columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
+def in_columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
     """Return the cells in columns, numbers to the right."""
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     kinds = ["<" if i in left else ">" for i in range(len(widths))]
@@ -231,7 +231,7 @@ def _columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
     return "\n".join("  ".join(f"{cell:{kind}{width}}" for cell, kind, width in line).rstrip() for line in lines)
 
 
-def _wrapped(lines: Iterable[str]) -> str:
+def wrapped(lines: Iterable[str]) -> str:
     """Return the lines, long ones broken and their continuation indented."""
     indents = ((line, "  " + " " * (len(line) - len(line.lstrip()))) for line in lines)
     return "\n".join(
@@ -240,6 +240,6 @@ def _wrapped(lines: Iterable[str]) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from survlspin.errors import InputError
 
-__all__ = ["COLUMNS", "read_csv", "write_csv", "write_parquet"]
+__all__ = ["COLUMNS", "read_csv", "replacing", "write_csv", "write_parquet"]
 
 COLUMNS = {
     **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key", "column"), pa.string()),
@@ -113,13 +113,13 @@ def _map_text(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.ChunkedArr
 
 def _write(frames, path, columns, open_writer, change) -> None:
     schema = pa.schema([(name, COLUMNS[name]) for name in columns])
-    with _replacing(Path(path)) as name, open_writer(name, schema) as writer:
+    with replacing(Path(path)) as name, open_writer(name, schema) as writer:
         for frame in frames:
             writer.write_table(_map_text(pa.Table.from_pandas(frame, schema, preserve_index=False), change))
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[str]:
+def replacing(path: Path) -> Iterator[str]:
     """A temporary file beside `path`, which takes its name once all went well and leaves nothing behind otherwise."""
     if not path.parent.is_dir():
         raise InputError("SL-521", f"There is no folder {path.parent}.", "Make it first.")

@@ -27,7 +27,7 @@ from survlspin.cohort.recipe import Choice, Recipe, load_recipe
 from survlspin.cohort.records import PERSON, Records, read_records
 from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.outcome import Outcome
-from survlspin.tables import _replacing
+from survlspin.tables import replacing
 
 __all__ = ["Cohort", "build_cohort", "read_cohort"]
 
@@ -94,7 +94,7 @@ class Cohort:
         """
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         said = sealed(self.manifest, self.flow.to_json())
-        with _replacing(Path(path)) as name:
+        with replacing(Path(path)) as name:
             pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **said}), name)
             Path(name).chmod(HIDDEN)
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
-from survlspin.tables import _replacing
+from survlspin.tables import replacing
 
 __all__ = ["Count", "Flow", "Step"]
 
@@ -191,7 +191,8 @@ class Flow:
 
         Neighbouring rules are pooled until what they exclude and what they leave are both 0 or at least `min_cell` in
         rows, patients, events, rows without the event, and rows beyond one per patient. What is small in the
-        first or last box itself is hidden there and in the exclusions beside it.
+        first or last box itself is hidden there and in the exclusions beside it. Two flows of the same patients, by
+        other rules, are not masked against each other: their difference may be small.
 
         Parameters
         ----------
@@ -234,6 +235,6 @@ def _flags(values: np.ndarray, name: str, n: int | None) -> np.ndarray:
 
 def _written(text: str, path: str | Path | None) -> str:
     if path is not None:
-        with _replacing(Path(path)) as name:
+        with replacing(Path(path)) as name:
             Path(name).write_text(text, encoding="utf-8")
     return text

@@ -13,7 +13,7 @@ from survlspin.cohort.parts import Column, Noise, Scale
 from survlspin.cohort.recipe import Choice
 from survlspin.errors import InputError
 
-__all__ = ["BLANK_LEVEL", "ERAS", "UNKNOWN_LEVEL", "predictors"]
+__all__ = ["BLANK_LEVEL", "ERAS", "UNKNOWN_LEVEL", "coverage", "predictors"]
 
 UNKNOWN_LEVEL, BLANK_LEVEL = "unknown", "not collected"
 ERAS = ((None, 2003), (2004, 2015), (2016, 2017), (2018, 2022), (2023, None))
@@ -51,7 +51,7 @@ def predictors(
     entries: list[dict[str, Any]] = []
     for column in choice.columns:
         mine = values[column.source]
-        common = _described(choice, column, mine, headers) | _coverage(mine, values.get(choice.recipe.year))
+        common = _described(choice, column, mine, headers) | coverage(mine, values.get(choice.recipe.year))
         for name, level, data in _columns(column, mine):
             joined: dict[str, str] = {}
             if choice.rare is not None and column.coding == "category":
@@ -141,7 +141,7 @@ def _described(choice: Choice, column: Column, values: Values, headers: Mapping[
     }
 
 
-def _coverage(values: Values, year: Values | None) -> dict[str, Any]:
+def coverage(values: Values, year: Values | None) -> dict[str, Any]:
     """The share of records with a known value, the years that have one, and the share in each era."""
     share = float(values.known.mean())
     if year is None or year.kind != "number":
