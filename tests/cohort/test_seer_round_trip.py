@@ -14,9 +14,9 @@ from survlspin.synthetic import seer_export
 
 RECIPES = ("seer-breast-lspin2022", "seer-breast-epi")
 OUTCOMES = {"seer-breast-lspin2022": ("os", "bcss"), "seer-breast-epi": ("os", "bcss", "cr")}
-LISTINGS = itertools.product(("labels", "quoted", "unformatted"), ("tab", "comma", "semicolon"), (False, True))
-RENDERINGS = [
-    *({"form": form, "delimiter": mark, "header": header} for form, mark, header in LISTINGS),
+LISTINGS = itertools.product(("labels", "quoted", "unformatted"), ("tab", "comma", "semicolon"))
+RENDERINGS = [  # every two of form, delimiter and header occur together
+    *({"form": form, "delimiter": mark, "header": i % 2 == 1} for i, (form, mark) in enumerate(LISTINGS)),
     {"form": "quoted", "delimiter": "comma", "gz": True},
     {"form": "unformatted", "header": False, "gz": True},
     {"form": "fixed"},
