@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = 5  # doublings of the largest lambda until no factor is used
 GIVEN_AWAY = 0.05  # of the validation loss that the best point saves, at most, for sparser sets
+NEGLIGIBLE = 0.03  # a loss saved per event or row that is worth no model; of a Cox model about C = .57
 
 LAM_PARAMETER = """
     lam : "auto", float or dict
@@ -48,7 +49,8 @@ class Path:
     chosen : int
         The point of the largest lambda whose validation NLL is within one standard error (of the difference) of the
         best and that gives away at most a twentieth of what the best saves over no model. (With few events in
-        validation the standard error alone lets nearly empty models pass.)
+        validation the standard error alone lets nearly empty models pass.) Where what the best saves is within two
+        standard errors of 0 and of no more than .03 per event or row, there is nothing to learn: the largest lambda.
     """
 
     frame: pd.DataFrame
@@ -177,23 +179,38 @@ def describe(estimator: PathEstimator, problem: Problem, net: Net, lam: np.ndarr
         used = [used_factors(problem, point) for point in points]
     counts = [u.sum(1) for u in used]
     x, target = problem.validation()
-    parts = problem.head.contributions(problem.outputs(net, problem.centers(net), x), target).cpu().numpy()
-    nll = parts.sum(1)
-    best = int(nll.argmin())
-    parts = parts[:, (parts != 0).any(0)]  # of Cox the events
-    se = (parts - parts[best]).std(1, ddof=min(1, parts.shape[1] - 1)) * np.sqrt(parts.shape[1])
-    null = float(problem.head.nll(problem.null().expand(1, len(x), -1), target))
-    good = nll - nll[best] <= np.minimum(se, GIVEN_AWAY * max(null - nll[best], 0.0))
+    outputs = torch.cat([problem.outputs(net, problem.centers(net), x), problem.null().expand(1, len(x), -1)])
+    parts = problem.head.contributions(outputs, target).cpu().numpy()
+    se, chosen = choice(parts)
     frame = pd.DataFrame({
         "lam": lam,
-        "validation_nll": nll,
+        "validation_nll": parts[:-1].sum(1),
         "validation_se": se,
         "median": [np.median(c) for c in counts],
         "mean": [c.mean() for c in counts],
         "union": [int(u.any(0).sum()) for u in used],
         **columns,
     })  # fmt: skip
-    return Path(frame, int(np.flatnonzero(good)[-1]), clone(estimator), problem, net)
+    return Path(frame, chosen, clone(estimator), problem, net)
+
+
+def choice(parts: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the standard error of each point's difference from the best, and the point to choose (`Path.chosen`).
+
+    Parameters
+    ----------
+    parts : array (points + 1, n)
+        What each validation row adds to the NLL at each point, by growing lambda, and without a model.
+    """
+    nll = parts.sum(1)
+    best = int(nll[:-1].argmin())
+    parts = parts[:, (parts != 0).any(0)]  # of Cox the events
+    se = (parts - parts[best]).std(1, ddof=min(1, parts.shape[1] - 1)) * np.sqrt(parts.shape[1])
+    lost, saved = nll[:-1] - nll[best], nll[-1] - nll[best]
+    if saved <= min(2 * se[-1], NEGLIGIBLE - 2 * se[-1]):
+        return se[:-1], len(lost) - 1
+    good = lost <= np.minimum(se[:-1], GIVEN_AWAY * max(saved, 0.0))
+    return se[:-1], int(np.flatnonzero(good)[-1])
 
 
 def extended(

@@ -103,6 +103,25 @@ def test_the_choice_follows_its_rule_on_validation_rows(fitted):
     assert path.chosen == max(i for i in range(len(path)) if nll[i] <= nll.min() + allowed[i])
 
 
+@pytest.mark.parametrize(
+    ("saved", "spread", "chosen"),
+    [
+        (0.001, 0.003, 2),  # neither shown nor worth a model, whatever that would be
+        (0.001, 0.0001, 0),  # shown
+        (0.02, 0.015, 0),  # not shown, but it could be worth a model
+        (0.1, 0.03, 0),
+    ],
+)
+def test_where_validation_rules_a_gain_out_nothing_is_chosen(saved, spread, chosen):
+    n = 400
+    gain = np.random.default_rng(0).normal(size=n)
+    gain = saved + spread * np.sqrt(n) * (gain - gain.mean()) / gain.std(ddof=1)  # the mean has the SE `spread`
+    parts = np.stack([np.zeros(n), 0.5 * gain, gain, gain]) / n  # dense, middle, empty, no model
+    se, point = PATH.choice(parts + 1)
+    np.testing.assert_allclose(se, [0, spread / 2, spread], rtol=1e-9, atol=1e-12)
+    assert point == chosen
+
+
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_lam_auto_is_the_chosen_point(kind):
     model, data = estimator(kind).set_params(epochs=2), (X, Y) if "no" in kind else (X, Y, VALID)
