@@ -15,13 +15,13 @@ from survlspin.cohort.codebook import STATUS, Codebook, Field, Values, landing_o
 from survlspin.cohort.duplicates import copies, patient_codes, refuse_conflicts
 from survlspin.cohort.predictors import coverage
 from survlspin.cohort.recipe import Choice
-from survlspin.cohort.records import PERSON, missing_fields, needs, refuse_missing, years_of
+from survlspin.cohort.records import PERSON, missing_fields, needs, refuse_missing, ties, years_of
 from survlspin.errors import InputError
 
 __all__ = ["Column", "Findings"]
 
 YEAR, PATIENT = "year", "patient_id"
-TIES = (("year", "sequence"), ("survival_months", "vital"))  # records that agree in the first agree in the second
+KEY, OUTCOME = ("year", "sequence"), ("survival_months", "vital")  # records that agree in the key share the outcome
 MANY, DIGITS, CUT = 100, 6, 60  # so many labels, or digits in one, are no vocabulary
 
 
@@ -114,16 +114,13 @@ class Findings:
         often = np.bincount(patients)
         again = int(np.count_nonzero(copies(patients, values)))
         self.report["patients"] = {"all": len(often), "several": int((often > 1).sum()), "copies": again}
-        if choice is None:
-            person, (key, same) = PERSON, TIES
-        else:
-            person, key = choice.recipe.person or PERSON, choice.recipe.order
-            outcome = choice.outcome
-            read = [outcome.time, *(need for event in outcome.events for need in event.condition.needs)]
-            same = sorted({base for need in read for base in choice.bases(need)})
-        key = key if all(each in values for each in key) else ()
-        there = [[each for each in some if each in values] for some in (person, same)]
-        self.attempt(refuse_conflicts, patients, values, there[0], key, there[1])
+        self.attempt(refuse_conflicts, patients, values, *(_ties(values) if choice is None else ties(choice, values)))
+
+
+def _ties(there: Iterable[str]) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """What must not differ between a patient's records where no recipe says it; see `ties`."""
+    person, same = ([name for name in some if name in there] for some in (PERSON, OUTCOME))
+    return person, KEY if all(name in there for name in KEY) else (), same
 
 
 def _strange(known: Field, column: Column) -> dict[str, int]:

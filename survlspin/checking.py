@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pandas.api import types
 
 from survlspin import __version__, _shipped
@@ -17,10 +16,10 @@ from survlspin._remedies import remedy
 from survlspin.cohort import read_cohort
 from survlspin.cohort.codebook import Codebook
 from survlspin.cohort.recipe import Choice, load_recipe
-from survlspin.cohort.records import cells_of, frame_of
+from survlspin.cohort.records import TABLES, cells_of, frame_of, taken
 from survlspin.errors import InputError
 from survlspin.preparing import cut_off
-from survlspin.reading import FEATHER, PARQUET, read_table
+from survlspin.reading import read_table
 from survlspin.seer import Source, open_export
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
@@ -28,7 +27,6 @@ from survlspin.summary import in_columns, wrapped
 
 __all__ = ["closing", "examine"]
 
-TABLES = PARQUET + FEATHER
 MOST = 0.5  # of the columns that are known make a table the export of a registry
 KINDS = {
     "labels": "a case listing of SEER*Stat, with labels",
@@ -120,11 +118,10 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
     if export.facts["cut_off"]:
         found.problems.append(cut_off(export.facts))
     _submission(found, export.facts, choice)
-    columns = {}
-    for name, header in headers.items():
-        column = export.table.pop(header)
-        cells = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
-        columns[name] = Column(cells, export.formats.get(header, {}), header in export.unformatted, header)
+    columns = {
+        name: Column(taken(export.table, header), export.formats.get(header, {}), header in export.unformatted, header)
+        for name, header in headers.items()
+    }
     found.fields(book, headers, columns, choice)
 
 

@@ -181,10 +181,14 @@ def _switches(switches: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for name, each in switches.items():
         value = each["value"]
-        shown = str(value).lower() if isinstance(value, bool) else value
         why = " (a guess)" if each["guess"] and value == each["default"] else ""
-        lines.append(f"  --set {name}={shown}{'' if value == each['default'] else ' (not the default)'}{why}")
+        lines.append(f"  --set {name}={_shown(value)}{'' if value == each['default'] else ' (not the default)'}{why}")
     return ["Switches:", *lines] if lines else []
+
+
+def _shown(value: str | bool | int | float) -> str:
+    """Return the value of a switch as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _agreement(check: Mapping[str, Any]) -> str:
@@ -248,10 +252,6 @@ def recipe_text(found: Iterable[Mapping[str, Any]]) -> str:
         lines.append(f"{each['name']}: {each['title']}")
         lines.append(f"  --outcome {', '.join(each['outcomes'])}")
         for name, switch in each["switches"].items():
-            values = "|".join(
-                str(value).lower() if isinstance(value, bool) else str(value) for value in switch["values"]
-            )
-            default = switch["default"]
-            default = str(default).lower() if isinstance(default, bool) else default
+            values, default = "|".join(map(_shown, switch["values"])), _shown(switch["default"])
             lines.append(f"  --set {name}={values} (by default {default}{', a guess' if switch['guess'] else ''})")
     return wrapped(lines)

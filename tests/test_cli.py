@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import invoke
 from typer.testing import CliRunner
 
 import survlspin
@@ -49,10 +50,7 @@ def call(tmp_path, monkeypatch):
         if frame is not None:
             frame.to_csv("my patients.csv", index=False)
             data = ["--data", "my patients.csv", *columns]
-        result = CliRunner().invoke(app, [command, *data, *arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result.exit_code, result.output
+        return invoke(command, *data, *arguments)
 
     return run
 

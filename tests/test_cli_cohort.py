@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from commands import invoke
 
 from survlspin import job
-from survlspin.cli import app
 from survlspin.cohort import build_cohort, read_cohort
 from survlspin.cohort.flow import Flow
 from survlspin.cohort.recipe import load_recipe
@@ -28,10 +27,7 @@ def call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(command: str, *arguments):
-        result = CliRunner().invoke(app, [command, *map(str, arguments)], env={"COLUMNS": "200", "TERM": "dumb"})
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result.exit_code, result.output
+        return invoke(command, *arguments, COLUMNS="200", TERM="dumb")
 
     return run
 

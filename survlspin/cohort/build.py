@@ -24,7 +24,7 @@ from survlspin.cohort.flow import Flow
 from survlspin.cohort.manifest import FLOW_KEY, KEY, fingerprint_of, manifest_of, sealed, unsealed
 from survlspin.cohort.predictors import predictors
 from survlspin.cohort.recipe import Choice, Recipe, load_recipe
-from survlspin.cohort.records import PERSON, Records, read_records
+from survlspin.cohort.records import Records, read_records, ties
 from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.outcome import Outcome
 from survlspin.tables import replacing
@@ -32,7 +32,6 @@ from survlspin.tables import replacing
 __all__ = ["Cohort", "build_cohort", "read_cohort"]
 
 COPY = (COPIES, "no exact copy of another record")
-HIDDEN = 0o600
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,6 @@ class Cohort:
         said = sealed(self.manifest, self.flow.to_json())
         with replacing(Path(path)) as name:
             pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **said}), name)
-            Path(name).chmod(HIDDEN)
 
 
 def read_cohort(path: str | Path) -> Cohort:
@@ -263,12 +261,7 @@ def _patients(choice: Choice, records: Records) -> np.ndarray | None:
     if not recipe.patient:
         return None
     patients = patient_codes(recipe.patient, records.fields[recipe.patient])
-    there = [name for name in recipe.person or PERSON if name in records.headers]
-    key = recipe.order if recipe.order and all(name in records.headers for name in recipe.order) else ()
-    outcome = choice.outcome
-    read = [outcome.time, *(name for event in outcome.events for name in event.condition.needs)]
-    same = dict.fromkeys(base for name in read for base in sorted(choice.bases(name)) if base in records.headers)
-    refuse_conflicts(patients, records.fields, there, key, same)
+    refuse_conflicts(patients, records.fields, *ties(choice, records.headers))
     return patients
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,12 +18,13 @@ from survlspin.cohort.codebook import STATUS, Codebook, Field, Values
 from survlspin.cohort.derive import ByYear
 from survlspin.cohort.recipe import Choice, Recipe
 from survlspin.errors import InputError, InputTypeError
-from survlspin.reading import read_table
+from survlspin.reading import FEATHER, PARQUET, read_table
 from survlspin.seer import open_export
-from survlspin.seer.opening import DELIMITERS
+from survlspin.seer.opening import DELIMITERS, digest
 
 __all__ = [
     "PERSON",
+    "TABLES",
     "Records",
     "cells_of",
     "frame_of",
@@ -32,11 +32,13 @@ __all__ = [
     "needs",
     "read_records",
     "refuse_missing",
+    "taken",
+    "ties",
     "years_of",
 ]
 
 PERSON = ("sex", "vital")
-TABLES = (".parquet", ".pq", ".feather")
+TABLES = PARQUET + FEATHER
 OPENING = ("dic", "sas", "encoding", "delimiter")
 Span = tuple[int, int] | None
 FRAME = "a DataFrame"
@@ -80,8 +82,7 @@ class _Cells:
 
     def decode(self, book: Codebook, name: str, header: str) -> Values:
         """Decode a column, and drop its cells."""
-        column = self.table.pop(header)
-        cells = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
+        cells = taken(self.table, header)
         unformatted = None if self.unformatted is None else header in self.unformatted
         return book.decode(name, cells, self.formats.get(header, {}), unformatted, header)
 
@@ -182,6 +183,19 @@ def _used(choice: Choice) -> Iterator[str]:
         yield column.source
 
 
+def ties(choice: Choice, there: Container[str]) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """What must not differ between a patient's records, of the fields that are `there`; see `refuse_conflicts`.
+
+    The fields of the person; the key of a record, if all of it is there; and the fields of the outcome, which records
+    with the same key share.
+    """
+    recipe, outcome = choice.recipe, choice.outcome
+    key = recipe.order if all(name in there for name in recipe.order) else ()
+    read = [outcome.time, *(name for event in outcome.events for name in event.condition.needs)]
+    same = dict.fromkeys(base for name in read for base in sorted(choice.bases(name)))
+    return [name for name in recipe.person or PERSON if name in there], key, [name for name in same if name in there]
+
+
 def missing_fields(wanted: Mapping[str, set[Span]], headers: Mapping[str, str], book: Codebook, years) -> list[str]:
     """The fields that the file lacks although it has records of years in which they are needed."""
     return [
@@ -243,8 +257,8 @@ def frame_of(
     file = recipe.file
     sep, encoding = file.sep if delimiter is None else _mark(delimiter), encoding or file.encoding
     table = read_table(data, sep=sep, decimal=file.decimal, encoding=encoding, text=text, numbers=numbers)
-    raw = Path(data).read_bytes()
-    facts = {"file": Path(data).name, "sha256": {"file": hashlib.sha256(raw).hexdigest()}, "bytes": len(raw)}
+    path = Path(data)
+    facts = {"file": path.name, "sha256": {"file": digest(path)}, "bytes": path.stat().st_size}
     return table, {**facts, "rows": len(table)}
 
 
@@ -253,6 +267,12 @@ def _mark(delimiter: str) -> str:
     if mark not in DELIMITERS.values():
         raise InputError("SL-568", f"delimiter={delimiter!r}.", f"It is one of {listed(DELIMITERS)}.")
     return mark
+
+
+def taken(table: pd.DataFrame, header: str) -> pd.Categorical | np.ndarray:
+    """Take a column out of an export's table: its cells as `Codebook.decode` reads them."""
+    column = table.pop(header)
+    return column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
 
 
 def cells_of(column: pd.Series, known: Field) -> pd.Categorical:
