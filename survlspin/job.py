@@ -21,8 +21,9 @@ from survlspin.baselines import CoxLasso, Forest
 from survlspin.errors import InputError
 from survlspin.estimators import CoxLLSPIN, CoxLSPIN, CoxPH, DeepSurv
 from survlspin.folds import LARGE, RepeatedKFold, Splitter, default_cv
-from survlspin.protocol import _one_thread, run
+from survlspin.protocol import run
 from survlspin.study import Study
+from survlspin.threads import one_thread
 
 if TYPE_CHECKING:
     from survlspin.runs import Runs
@@ -228,7 +229,7 @@ def _final_model(plan: Plan) -> CoxLLSPIN:
     """Fit LLSPIN to all rows, on one thread as the folds were."""
     X, y, groups = plan.study.X, plan.study.y, plan.study.groups
     model = clone(plan.models["LLSPIN"]).set_params(random_state=plan.seed)
-    with _one_thread():
+    with one_thread():
         if groups is None:
             return model.fit(X, y)
         fold = next(RepeatedKFold(n_repeats=1, random_state=plan.seed).folds(X, y, groups))  # whole patients validate

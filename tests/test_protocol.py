@@ -13,7 +13,7 @@ from survlspin.baselines import CoxLasso, Forest, LifelinesCoxPH
 from survlspin.errors import InputError, InputTypeError
 from survlspin.metrics.concordance import concordance_of
 from survlspin.outcome import Outcome
-from survlspin.protocol import RepeatedKFold, TrainOneTestNine, fit_unit, run
+from survlspin.protocol import RepeatedKFold, TrainOneTestNine, Unit, fit_unit, run
 
 CV = RepeatedKFold(3, 2)
 PATH = {"lasso": {"lam": "path"}}
@@ -155,7 +155,7 @@ def test_seeds_reach_models_inside_pipelines(gbsg2):
     X, y = gbsg2
     model = make_pipeline(FunctionTransformer(), Age())
     fold = next(CV.folds(X, y))
-    fit_unit("age", model, fold, 17, X, Outcome.of(y).to_y())
+    fit_unit(Unit("age", model, fold, 17), X, Outcome.of(y).to_y())
     assert seen[-1][-1] == 17
 
 

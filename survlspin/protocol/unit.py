@@ -1,0 +1,136 @@
+"""The unit of all work: one model on one fold with one seed, once or its whole path."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from ..curve import COUNTS
+from ..folds import Fold
+from ..metrics.concordance import concordance_of
+from ..outcome import Outcome
+from ..runs import Fit
+from ..threads import one_thread
+
+__all__ = ["Unit", "fit_unit", "seed_of", "take", "takes_validation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One model, one fold, one seed.
+
+    Attributes
+    ----------
+    model : str
+        The model's name.
+    estimator : estimator
+        As `survlspin.baselines.adapt` returns it, with the settings it is to be fitted with.
+    fold : Fold
+    seed : int
+        What every ``random_state`` of the estimator becomes.
+    path : bool
+        Fit the model's path over its penalty.
+    points : int, optional
+        Penalties on that path.
+    """
+
+    model: str
+    estimator: BaseEstimator
+    fold: Fold
+    seed: int
+    path: bool = False
+    points: int | None = None
+
+
+def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
+    """Fit a unit and judge it on its fold's test rows.
+
+    The result depends on the arguments alone: a clone is fitted, its every ``random_state`` is the unit's seed, on one
+    thread.
+
+    Parameters
+    ----------
+    unit : Unit
+    X : DataFrame or array (n, p)
+    y : structured array (n,)
+    """
+    fold, model = unit.fold, seeded(unit.estimator, unit.seed)
+    rows, validation = training_rows(model, fold), {}
+    if takes_validation(model):
+        validation = {"validation_data": (take(X, fold.validation), y[fold.validation])}
+    X_train, X_test = take(X, rows), take(X, fold.test)
+    with one_thread():
+        start = perf_counter()
+        fitted = _fit(unit, model, X_train, y[rows], validation)
+        seconds = perf_counter() - start
+        points = [fitted.at(i) for i in range(len(fitted))] if unit.path else [fitted]
+        shares, counts = zip(*(_factors_used(point, X_train) for point in points), strict=True)
+        risk = np.stack([np.asarray(point.predict(X_test)) for point in points])
+    outcome = Outcome.of(y[fold.test])
+    estimates = [concordance_of(outcome, row) for row in risk]
+    frame = pd.DataFrame(counts).assign(C=[estimate.value for estimate in estimates])
+    frame[["lam", "validation_nll"]] = fitted.frame[["lam", "validation_nll"]].to_numpy() if unit.path else np.nan
+    return Fit(
+        model=unit.model,
+        fold=fold.name,
+        seed=unit.seed,
+        points=frame,
+        chosen=fitted.chosen if unit.path else 0,
+        share=pd.DataFrame(shares),
+        risk=risk.astype(np.float32),
+        influence=np.array([estimate.influence for estimate in estimates], dtype=np.float32),
+        definition=estimates[0].definition,
+        seconds=seconds,
+    )
+
+
+def takes_validation(model: BaseEstimator) -> bool:
+    """Return whether a model's ``fit`` takes validation rows."""
+    return "validation_data" in inspect.signature(model.fit).parameters
+
+
+def training_rows(model: BaseEstimator, fold: Fold) -> np.ndarray:
+    """Return the rows a model is fitted on: those of validation, too, where it has no use for them."""
+    return fold.train if takes_validation(model) else np.union1d(fold.train, fold.validation)
+
+
+def seeded(model: BaseEstimator, seed: int) -> BaseEstimator:
+    """Return a clone whose every ``random_state`` is `seed`."""
+    model = clone(model)
+    return model.set_params(**{key: seed for key in model.get_params() if key.split("__")[-1] == "random_state"})
+
+
+def seed_of(seed: int, fold: int) -> int:
+    """Return the seed of a fold: folds of one seed differ in what they draw from it."""
+    return int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
+
+
+def take(X, rows: np.ndarray):
+    """Return rows of a DataFrame or an array."""
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def _fit(unit: Unit, model: BaseEstimator, X, y: np.ndarray, validation: dict[str, Any]):
+    """Return the fitted model, or its path."""
+    if not unit.path:
+        return model.fit(X, y, **validation)
+    return model.path(X, y, **validation, **({} if unit.points is None else {"points": unit.points}))
+
+
+def _factors_used(model, X) -> tuple[pd.Series, dict[str, float]]:
+    """Return the share of the patients X whose answer uses each factor, and the number of factors used.
+
+    A model that does not select uses every factor of its design, or every column where it has no design of its own.
+    """
+    if callable(getattr(model, "selected", None)):
+        selected = model.selected(X)
+        size = selected.sum(axis=1)
+        return selected.mean(), dict(zip(COUNTS, (size.median(), size.mean(), selected.any().sum()), strict=True))
+    factors = model.design_.factors if hasattr(model, "design_") else range(X.shape[1])
+    return pd.Series(1.0, index=list(factors)), dict.fromkeys(COUNTS, float(len(factors)))
