@@ -11,6 +11,7 @@ import pandas as pd
 
 from .curve import COUNTS, Curve
 from .errors import InputError
+from .fit_record import Fit
 from .folds import Fold
 from .metrics.estimate import Z95, logit_interval
 
@@ -20,42 +21,6 @@ INTERVAL = (
     "95 % interval: each patient's influence on C (infinitesimal jackknife) averaged over folds, "
     "plus the variance of C between folds / number of folds"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """What one model learnt on one fold with one seed, and what it said of the test rows.
-
-    Attributes
-    ----------
-    model, fold : str
-    seed : int
-        The seed the model was fitted with.
-    points : DataFrame (P rows)
-        One row per point of the path, densest first, or the one fit: ``lam``, ``validation_nll``, the number of factors
-        used per training patient (``median``, ``mean``) or by any of them (``union``), and ``C`` on the test rows.
-    chosen : int
-        The point that the validation rows chose.
-    share : DataFrame (P, G)
-        The share of training patients whose answer uses each factor.
-    risk, influence : float32 array (P, n_test)
-        The risk of each test row, and its influence on C.
-    definition : str
-        What C is.
-    seconds : float
-        Time to fit.
-    """
-
-    model: str
-    fold: str
-    seed: int
-    points: pd.DataFrame
-    chosen: int
-    share: pd.DataFrame
-    risk: np.ndarray
-    influence: np.ndarray
-    definition: str
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)

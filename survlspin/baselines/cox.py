@@ -196,13 +196,21 @@ class CoxLasso(CoxModel):
     def selected(self, X) -> pd.DataFrame:
         """Return the factors with a coefficient, bool (n, G): the same for every row."""
         check_is_fitted(self, "coef_")
-        used = self._by_factor(self.coef_.to_numpy()[:, None]).T
-        index = self.design_.index(X)
-        return pd.DataFrame(np.repeat(used, len(index), axis=0), index=index, columns=list(self.design_.factors))
+        return self._for_every_row(X, self._by_factor(self.coef_.to_numpy()[:, None]).T, self.design_.factors)
+
+    def selected_columns(self, X) -> pd.DataFrame:
+        """Return the columns of the design with a coefficient, bool (n, p): the same for every row."""
+        check_is_fitted(self, "coef_")
+        return self._for_every_row(X, self.coef_.to_numpy()[None] != 0, self.design_.columns)
 
     def n_selected(self, X) -> pd.Series:
         """Return the number of factors with a coefficient, for every row."""
         return self.selected(X).sum(axis=1)
+
+    def _for_every_row(self, X, used: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+        """Return used (1, len(names)) repeated for every row of X."""
+        index = self.design_.index(X)
+        return pd.DataFrame(np.repeat(used, len(index), axis=0), index=index, columns=list(names))
 
     def _by_factor(self, coef: np.ndarray) -> np.ndarray:
         """Return which factors have a coefficient (G, P), from the columns' (p, P)."""

@@ -28,8 +28,14 @@ class Selecting(NetEstimator, ABC):
 
     def selected(self, X) -> pd.DataFrame:
         """Return which factors each patient's answer uses, by any member: DataFrame (n, factors) of bool."""
-        selected = self._by_column(X, lambda net, parts: net.selected(parts).any(0))
-        return self._frame(X, by_factor(selected, self.design_))
+        return self._frame(X, by_factor(self._selected(X), self.design_))
+
+    def selected_columns(self, X) -> pd.DataFrame:
+        """Return which columns of the design each patient's answer uses: DataFrame (n, columns) of bool.
+
+        The columns of one category are counted one by one here; `selected` counts them as the one factor they are.
+        """
+        return pd.DataFrame(self._selected(X), index=self.design_.index(X), columns=list(self.design_.columns))
 
     @available_if(lambda self: "gates" in getattr(self, "penalties", ()))
     def gates(self, X) -> pd.DataFrame:
@@ -81,6 +87,10 @@ class Selecting(NetEstimator, ABC):
                 log_risk=(eta - self.center_).mean(0),
                 reference=design.reference,
             )
+
+    def _selected(self, X) -> np.ndarray:
+        """Return which columns any member uses, bool (n, p)."""
+        return self._by_column(X, lambda net, parts: net.selected(parts).any(0))
 
     def _by_column(self, X, value: Callable[[Net, dict[str, Tensor]], Tensor]) -> np.ndarray:
         """Return ``value(net, parts)`` (n, p) of every block of rows."""
