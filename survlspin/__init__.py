@@ -19,6 +19,7 @@ _HOMES = {
     "DeepSurv": "estimators",
     "DenseClassifier": "estimators",
     "DenseRegressor": "estimators",
+    "External": "folds",
     "GradientLassoClassifier": "estimators",
     "GradientLassoRegressor": "estimators",
     "InputError": "errors",

@@ -9,10 +9,10 @@ from sklearn.model_selection import cross_val_score
 
 from survlspin.baselines import LifelinesCoxPH
 from survlspin.errors import InputError, InputTypeError
-from survlspin.folds import RepeatedKFold, TrainOneTestNine, default_cv
+from survlspin.folds import External, Fold, RepeatedKFold, TrainOneTestNine, default_cv
 from survlspin.outcome import Outcome
 
-SPLITTERS = [TrainOneTestNine(5), RepeatedKFold(4, 2)]
+SPLITTERS = [TrainOneTestNine(5), TrainOneTestNine(4, n_repeats=2), RepeatedKFold(4, 2)]
 
 
 def data(n=200, events=0.3, seed=0):
@@ -56,6 +56,62 @@ def test_repeated_k_fold_tests_every_patient_once_per_repeat(n, k, share, seed):
         assert all(y["event"][part].any() for part in parts)
         assert len(fold.validation) == pytest.approx(share * (n - len(fold.test)), abs=2)
     assert named(folds[:k], X.index) != named(folds[k:], X.index)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(60, 150), k=st.integers(2, 6), share=st.floats(0.03, 0.4), seed=st.integers(0, 99))
+def test_repeats_of_train_one_test_nine_deal_the_same_patients_anew(n, k, share, seed):
+    X, y = data(n, seed=seed)
+    folds = list(TrainOneTestNine(k, share, seed, n_repeats=3).folds(X, y))
+    assert [fold.name for fold in folds] == [f"{r}.{i}" for r in (1, 2, 3) for i in range(1, k + 1)]
+    once = list(TrainOneTestNine(k, share, seed).folds(X, y))
+    assert [fold.name for fold in once] == [str(i) for i in range(1, k + 1)]
+    assert named(once, X.index) == named(folds[:k], X.index)
+    for repeat in (folds[:k], folds[k : 2 * k], folds[2 * k :]):
+        assert sorted(np.concatenate([fold.train for fold in repeat])) == sorted(
+            once[0].train.tolist() + once[0].test.tolist()
+        )
+        assert np.ptp([y["event"][fold.train].sum() for fold in repeat]) <= 1
+        for fold in repeat:
+            np.testing.assert_array_equal(fold.validation, once[0].validation)
+            np.testing.assert_array_equal(np.union1d(fold.train, fold.test), np.union1d(once[0].train, once[0].test))
+    assert len({frozenset(fold.train.tolist()) for fold in folds}) == 3 * k
+
+
+@settings(max_examples=20, deadline=None)
+@given(k=st.integers(2, 5), repeats=st.integers(1, 2), seed=st.integers(0, 99))
+def test_every_other_fold_tests_every_patient_trained_on_and_patients_stay_whole(k, repeats, seed):
+    X, y = data(150, events=0.4, seed=seed)
+    patient = np.random.default_rng(seed).integers(70, size=len(X))
+    cv = TrainOneTestNine(k, 0.1, seed, repeats)
+    folds = list(cv.folds(X.set_axis(patient), y, patient))
+    assert len(folds) == cv.get_n_splits()
+    tested = np.concatenate([np.unique(patient[fold.test]) for fold in folds])
+    trained = np.unique(np.concatenate([patient[fold.train] for fold in folds]))
+    who, times = np.unique(tested, return_counts=True)
+    np.testing.assert_array_equal(who, trained)
+    assert set(times) == {(k - 1) * repeats}
+    for fold in folds:
+        assert sum(len(np.unique(patient[part])) for part in (fold.train, fold.validation, fold.test)) == len(
+            set(patient)
+        )
+
+
+@pytest.mark.parametrize(
+    ("cv", "disjoint"),
+    [
+        (TrainOneTestNine(4), True),
+        (TrainOneTestNine(4, n_repeats=2), False),
+        (RepeatedKFold(4, 1), False),
+        (External(np.arange(200) < 50), True),
+    ],
+    ids=["nine", "nine-twice", "k-fold", "external"],
+)
+def test_disjoint_says_whether_training_sets_share_patients(cv, disjoint):
+    X, y = data()
+    rows = np.concatenate([fold.train for fold in cv.folds(X, y)])
+    assert (len(set(rows)) == len(rows)) == disjoint
+    assert cv.disjoint is disjoint
 
 
 @pytest.mark.parametrize("cv", SPLITTERS, ids=repr)
@@ -130,7 +186,12 @@ def test_the_default_depends_on_the_number_of_rows():
 
 def test_descriptions_say_what_is_done():
     assert TrainOneTestNine().description.startswith("trained on 1 of 10 folds, tested on the other 9; 5%")
+    assert TrainOneTestNine(5, n_repeats=3).description.startswith(
+        "trained on 1 of 5 folds, tested on the other 4, repeated 3 times; 5%"
+    )
     assert RepeatedKFold().description.startswith("5-fold cross-validation, repeated 5 times; 20%")
+    assert RepeatedKFold(4, 1).description.startswith("4-fold cross-validation; 20%")
+    assert External([1]).description.startswith("trained on one data set, tested on another; 20%")
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
@@ -194,10 +255,97 @@ def test_folds_need_y():
     [
         (TrainOneTestNine, {"n_folds": 1}),
         (TrainOneTestNine, {"validation": 0.0}),
+        (TrainOneTestNine, {"n_repeats": 0}),
         (RepeatedKFold, {"n_splits": 1}),
+        (RepeatedKFold, {"n_repeats": 0}),
+        (External, {"test": [1], "validation": 1.0}),
         (RepeatedKFold, {"validation": 1.0}),
     ],
 )
 def test_settings_out_of_range(splitter, wrong):
     with pytest.raises(InputError, match="SL-346"):
         splitter(**wrong)
+
+
+def test_listed_are_the_rows_tested_and_those_aside():
+    fold = Fold("1", np.array([0]), np.array([1]), np.array([3, 5]))
+    assert fold.aside.dtype.kind == "i"
+    assert fold.listed.tolist() == [3, 5]
+    fold = Fold("1", np.array([0]), np.array([1]), np.array([3, 5]), np.array([2, 6]))
+    assert fold.listed.tolist() == [2, 3, 5, 6]
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(40, 120), share=st.floats(0.05, 0.6), seed=st.integers(0, 99))
+def test_external_tests_the_marked_rows_and_trains_on_the_others(n, share, seed):
+    X, y = data(n, events=0.5, seed=seed)
+    far = np.zeros(n, dtype=bool)
+    far[: n // 3] = True
+    y["event"][[0, 1, -1, -2, -3, -4]] = 1
+    [fold] = External(far, share, seed).folds(X, y)
+    assert fold.name == "external"
+    np.testing.assert_array_equal(fold.test, np.flatnonzero(far))
+    assert sorted([*fold.train, *fold.validation]) == list(range(n // 3, n))
+    assert len(fold.validation) == pytest.approx(share * (~far).sum(), abs=2)
+    events = y["event"][~far].sum()
+    assert y["event"][fold.validation].sum() == pytest.approx(share * events, abs=1)
+    assert y["event"][fold.train].any()
+
+
+def test_external_takes_flags_or_labels_and_goes_by_labels():
+    X, y = data()
+    far = pd.Series(np.random.default_rng(0).random(200) < 0.3, index=X.index)
+    expected = named(External(far.to_numpy()).folds(X, y), X.index)
+    for test in (far, far.astype("boolean"), list(far), far.index[far], list(far.index[far])):
+        assert named(External(test).folds(X, y), X.index) == expected
+    order = np.random.default_rng(1).permutation(200)
+    shuffled = {name: values[order] for name, values in y.items()}
+    assert named(External(far.index[far]).folds(X.iloc[order], shuffled), X.index[order]) == expected
+    assert named(External(far, random_state=1).folds(X, y), X.index) != expected
+    [fold] = External(np.arange(30)).folds(X.to_numpy(), y)
+    assert fold.test.tolist() == list(range(30))
+
+
+def test_external_for_scikit_learn():
+    X, y = data()
+    cv = External(np.arange(200) < 60)
+    [(train, test)] = cv.split(X, y)
+    assert (train.tolist(), test.tolist()) == (list(range(60, 200)), list(range(60)))
+    assert len(cross_val_score(LifelinesCoxPH(), X, Outcome.of(y).to_y(), cv=cv)) == cv.get_n_splits() == 1
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        np.ones(199, dtype=bool),
+        pd.Series(np.arange(200) < 50),
+        pd.Series([None] + [True] * 199, dtype="boolean"),
+        ["nobody"],
+        ["patient 1", "patient 1"],
+        (np.arange(200) < 50).astype(int),
+    ],
+    ids=["length", "index", "gap", "unknown", "repeated", "numbers"],
+)
+def test_external_marks_that_fit_no_rows(test):
+    X, y = data()
+    with pytest.raises(InputError, match="SL-381"):
+        list(External(test).folds(X, y))
+
+
+def test_external_splits_no_patient():
+    X, y = data()
+    far = np.arange(200) < 50
+    patient = np.arange(200) // 2
+    [fold] = External(far).folds(X, y, patient)
+    assert not {*patient[fold.train]} & {*patient[fold.validation]}
+    with pytest.raises(InputError, match=r"SL-382 1 patient has"):
+        list(External(np.arange(200) < 51).folds(X, y, patient))
+
+
+@pytest.mark.parametrize("inside", [0, 1, 30])
+def test_external_needs_events_on_both_sides(inside):
+    X, y = data(200, events=0.0)
+    y["event"][: inside or 10] = 1  # the first are trained on; without `inside`, they are tested on
+    far = np.arange(200) >= 100 if inside else np.arange(200) < 100
+    with pytest.raises(InputError, match="SL-342"):
+        list(External(far).folds(X, y))
