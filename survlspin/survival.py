@@ -145,9 +145,18 @@ def step_functions(times: np.ndarray, curves: np.ndarray, start: float) -> np.nd
 
 
 def split_validation(X, y, fraction: float, random_state) -> list:
-    """Draw the rows that validate, stratified by event; return X and y of the others, then X and y of these."""
+    """Draw the rows that validate, stratified by event; return X and y of the others, then X and y of these.
+
+    SL-410 where the rows, or those with an event, are too few for two parts.
+    """
     y = outcome_of(X, y).to_y()
-    rows = train_test_split(np.arange(len(y)), test_size=fraction, stratify=y["event"], random_state=random_state)
+    n, events = len(y), np.count_nonzero(y["event"])
+    stratify = None if n - events == 1 else y["event"]  # a lone row without an event may fall into either part
+    try:
+        rows = train_test_split(np.arange(n), test_size=fraction, stratify=stratify, random_state=random_state)
+    except ValueError as error:
+        found = f"{n} rows with {events} events are too few to set {fraction:.0%} of them aside for validation."
+        raise InputError("SL-410", found, "Give validation_data, or more rows.") from error
     return [part for r in rows for part in (X.iloc[r] if isinstance(X, pd.DataFrame) else np.asarray(X)[r], y[r])]
 
 

@@ -256,6 +256,21 @@ def test_validation_rows_with_one_event_or_none(numbers):
         CoxLasso().path(x, y, (x, {**y, "event": np.zeros(300)}))
 
 
+@pytest.mark.parametrize("events", [[], [1], [1, 0, 1, 0, 1], np.arange(40) == 7], ids=len)
+def test_rows_too_few_for_two_parts(numbers, events):
+    x, y = numbers
+    n = len(events)
+    with pytest.raises(InputError, match=f"SL-410 {n} rows with {sum(events)} events are too few"):
+        CoxLasso().fit(x[:n], (y["time"][:n], events))
+
+
+def test_a_lone_row_without_an_event_is_no_trouble(numbers):
+    x, y = numbers
+    for seed in range(9):  # it validates, or trains
+        model = CoxLasso(n_alphas=5, random_state=seed).fit(x, (y["time"], np.arange(300) != 17))
+        assert np.isfinite(model.predict(x)).all()
+
+
 @pytest.mark.parametrize("alpha", [0, -1.0, "largest", None])
 def test_an_alpha_that_is_no_penalty(numbers, alpha):
     with pytest.raises(InputError, match="SL-464"):
