@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from ..curve import COUNTS
 from ..folds import Fold
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
 from ..runs import Fit
 from ..threads import one_thread
+from ..usage import usage
 
 __all__ = ["Unit", "fit_unit", "seed_of", "take", "takes_validation"]
 
@@ -64,17 +64,18 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
     rows, validation = training_rows(model, fold), {}
     if takes_validation(model):
         validation = {"validation_data": (take(X, fold.validation), y[fold.validation])}
-    X_train, X_test = take(X, rows), take(X, fold.test)
+    X_train, X_test, X_listed = take(X, rows), take(X, fold.test), take(X, fold.listed)
     with one_thread():
         start = perf_counter()
         fitted = _fit(unit, model, X_train, y[rows], validation)
         seconds = perf_counter() - start
         points = [fitted.at(i) for i in range(len(fitted))] if unit.path else [fitted]
-        shares, counts = zip(*(_factors_used(point, X_train) for point in points), strict=True)
+        uses = [usage(point, X_train) for point in points]
+        used = np.stack([np.packbits(usage(point, X_listed).used, axis=-1) for point in points])
         risk = np.stack([np.asarray(point.predict(X_test)) for point in points])
     outcome = Outcome.of(y[fold.test])
     estimates = [concordance_of(outcome, row) for row in risk]
-    frame = pd.DataFrame(counts).assign(C=[estimate.value for estimate in estimates])
+    frame = pd.DataFrame([use.counts for use in uses]).assign(C=[estimate.value for estimate in estimates])
     frame[["lam", "validation_nll"]] = fitted.frame[["lam", "validation_nll"]].to_numpy() if unit.path else np.nan
     return Fit(
         model=unit.model,
@@ -82,11 +83,12 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
         seed=unit.seed,
         points=frame,
         chosen=fitted.chosen if unit.path else 0,
-        share=pd.DataFrame(shares),
+        share=pd.DataFrame([use.share for use in uses]),
         risk=risk.astype(np.float32),
         influence=np.array([estimate.influence for estimate in estimates], dtype=np.float32),
         definition=estimates[0].definition,
         seconds=seconds,
+        used=used,
     )
 
 
@@ -121,16 +123,3 @@ def _fit(unit: Unit, model: BaseEstimator, X, y: np.ndarray, validation: dict[st
     if not unit.path:
         return model.fit(X, y, **validation)
     return model.path(X, y, **validation, **({} if unit.points is None else {"points": unit.points}))
-
-
-def _factors_used(model, X) -> tuple[pd.Series, dict[str, float]]:
-    """Return the share of the patients X whose answer uses each factor, and the number of factors used.
-
-    A model that does not select uses every factor of its design, or every column where it has no design of its own.
-    """
-    if callable(getattr(model, "selected", None)):
-        selected = model.selected(X)
-        size = selected.sum(axis=1)
-        return selected.mean(), dict(zip(COUNTS, (size.median(), size.mean(), selected.any().sum()), strict=True))
-    factors = model.design_.factors if hasattr(model, "design_") else range(X.shape[1])
-    return pd.Series(1.0, index=list(factors)), dict.fromkeys(COUNTS, float(len(factors)))
