@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,8 +118,9 @@ class Lock:
 
     def release(self) -> None:
         """Let go; a lock that another process took meanwhile is left alone."""
-        if self._mine is not None and self._mine.pid == os.getpid() and holder_of(self.path) == self._mine:
-            self.path.unlink(missing_ok=True)
+        with suppress(OSError, InputError):  # it would hide the reason for leaving; the dead hold no lock anyway
+            if self._mine is not None and self._mine.pid == os.getpid() and holder_of(self.path) == self._mine:
+                self.path.unlink()
         self._mine = None
 
 

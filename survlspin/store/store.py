@@ -1,188 +1,23 @@
-"""A study's folder: its plan, and for every unit of work the result, the checkpoints, and who is at it."""
+"""A study's folder: its plan, its lock and its units."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
-
-import numpy as np
+from typing import Any
 
 from survlspin._messages import listed
 from survlspin.errors import InputError
 
-from .files import (
-    TEMPORARY,
-    Arrays,
-    Damaged,
-    as_json,
-    cannot_write,
-    canonical,
-    digest,
-    seal_arrays,
-    seal_json,
-    unseal_arrays,
-    unseal_json,
-    write,
-)
+from .files import TEMPORARY, Damaged, as_json, cannot_write, unseal_json
+from .folder import CHECKPOINTS, JSON, RUNNING, TUNING, UNITS, StoreFolder
 from .lock import Holder, Lock, holder_of
 from .plan import differences
 
-__all__ = ["Store", "StoreFolder"]
+__all__ = ["Store"]
 
 PLAN, LOCK = "plan", "lock.json"
-UNITS, CHECKPOINTS, RUNNING, TUNING = "units", "checkpoints", "running", "tuning"
-ARRAYS, JSON, DAMAGED = ".safetensors", ".json", ".damaged"
-
-Content = TypeVar("Content")
-
-
-class StoreFolder:
-    """What workers need of a store: the files of units. It can be pickled and takes no lock.
-
-    A file that is not as it was written is never believed: it is renamed ``*.damaged`` and counts as absent.
-
-    Parameters
-    ----------
-    folder : str or path
-    writable : bool
-        False: nothing is written, renamed or removed.
-
-    Attributes
-    ----------
-    folder : Path
-        Absolute.
-    writable : bool
-    """
-
-    def __init__(self, folder: str | os.PathLike, writable: bool = True):
-        self.folder = Path(os.path.abspath(folder))
-        self.writable = writable
-        self._disbelieved: set[Path] = set()
-
-    @staticmethod
-    def key(facts: Mapping[str, Any]) -> str:
-        """Return the name of a unit made from all that decides its result, whatever the order of the facts."""
-        return digest(canonical(facts))[:32]
-
-    def has(self, key: str) -> bool:
-        """Return whether a unit's result is there; whether it is whole is seen when it is loaded."""
-        return self._unit(key).exists()
-
-    def keys(self) -> list[str]:
-        """Return the keys of the units that are there."""
-        return sorted(path.stem for path in (self.folder / UNITS).glob(f"*{ARRAYS}"))
-
-    def load(self, key: str) -> Arrays | None:
-        """Return a unit's arrays and facts; None if it is absent or was found damaged (SL-360: cannot be read)."""
-        return self._read(self._unit(key), unseal_arrays)
-
-    def save(self, key: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-        """Write a unit's result, whole or not at all.
-
-        Parameters
-        ----------
-        key : str
-            Of `key`.
-        arrays : dict
-            Name -> array of numbers or flags, of any shape.
-        facts : dict
-            What JSON can say.
-
-        Raises
-        ------
-        InputError
-            SL-361 it cannot be written; what was there is as it was.
-        """
-        self._write(self._unit(key), seal_arrays(arrays, facts))
-
-    def put_arrays(self, name: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
-        """Write arrays of the study itself; as `save`."""
-        self._write(self._named(name, ARRAYS), seal_arrays(arrays, facts or {}))
-
-    def get_arrays(self, name: str) -> Arrays | None:
-        """Return what `put_arrays` wrote; None if it is absent or was found damaged."""
-        return self._read(self._named(name, ARRAYS), unseal_arrays)
-
-    def put_json(self, name: str, value: Any) -> None:
-        """Write a value of the study itself as JSON, whole or not at all (SL-361: it cannot be written)."""
-        self._write(self._named(name, JSON), seal_json(value))
-
-    def get_json(self, name: str) -> Any:
-        """Return what `put_json` wrote; None if it is absent or was found damaged."""
-        return self._read(self._named(name, JSON), unseal_json)
-
-    def checkpoints(self, key: str) -> Path:
-        """Return the folder of a unit's checkpoints, made if need be."""
-        return self._made(self.folder / CHECKPOINTS / key)
-
-    def forget(self, key: str) -> None:
-        """Remove a unit's checkpoints."""
-        shutil.rmtree(self.folder / CHECKPOINTS / key, ignore_errors=True)
-
-    def journal(self, name: str) -> Path:
-        """Return the path of a tuning study's journal: names that differ in any way have different files."""
-        stem = f"{quote(name, safe=' ')[:80]}-{digest(name.encode('utf-8', 'surrogatepass'))[:8]}"
-        return self._made(self.folder / TUNING) / f"{stem}.journal"
-
-    def mark(self, key: str) -> None:
-        """Say that this process works on a unit."""
-        self._write(self._marker(key), seal_json(Holder.me().to_dict()))
-
-    def unmark(self, key: str) -> None:
-        """Say that nobody works on a unit any more."""
-        self._marker(key).unlink(missing_ok=True)
-
-    def marked(self) -> dict[str, Holder]:
-        """Return who works on which unit, by key; that a holder is not ``alive`` means that it died at it."""
-        found = {path.stem: self._read(path, unseal_json) for path in sorted((self.folder / RUNNING).glob(f"*{JSON}"))}
-        return {key: Holder.of(stored) for key, stored in found.items() if stored is not None}
-
-    @property
-    def damaged(self) -> int:
-        """The number of files that were found damaged."""
-        aside = {path.with_name(path.name.removesuffix(DAMAGED)) for path in self.folder.rglob(f"*{DAMAGED}")}
-        return len(aside | self._disbelieved)
-
-    def _unit(self, key: str) -> Path:
-        return self.folder / UNITS / f"{key}{ARRAYS}"
-
-    def _marker(self, key: str) -> Path:
-        return self.folder / RUNNING / f"{key}{JSON}"
-
-    def _named(self, name: str, ending: str) -> Path:
-        return self.folder / f"{quote(name, safe='')}{ending}"
-
-    def _read(self, path: Path, unseal: Callable[[bytes], Content]) -> Content | None:
-        try:
-            return unseal(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            found = f"{path} cannot be read: {error.strerror or error}."
-            raise InputError("SL-360", found, "Mend this, and run again.") from error
-        except Damaged:
-            self._disbelieved.add(path)
-            if self.writable:
-                with suppress(OSError):
-                    os.replace(path, path.with_name(path.name + DAMAGED))
-            return None
-
-    def _write(self, path: Path, content: bytes | bytearray) -> None:
-        if not self.writable:
-            raise InputError("SL-361", f"{path} cannot be written: the store was opened for reading.")
-        write(path, content)
-
-    def _made(self, folder: Path) -> Path:
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(folder, error) from error
-        return folder
 
 
 class Store(StoreFolder):
@@ -230,15 +65,12 @@ class Store(StoreFolder):
         """
         store = cls(folder)
         store._check_folder()
-        try:
-            store.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(store.folder, error) from error
+        store._made(store.folder)
         store._lock = Lock(store.folder / LOCK)
-        store.succeeded = store._lock.take()
         try:
-            store._tidy()
+            store.succeeded = store._lock.take()
             store._adopt(plan)
+            store._tidy()
         except BaseException:
             store.close()
             raise
@@ -287,7 +119,7 @@ class Store(StoreFolder):
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         others = sorted(name for name in inside if not name.startswith((LOCK, TEMPORARY)))
-        if others and PLAN + JSON not in inside:
+        if others and self._stored_plan() is None:
             found = f"{self.folder} is no store and holds other files ({listed(others, 3)})."
             raise InputError("SL-355", found, "Name a new folder.")
 
@@ -298,17 +130,18 @@ class Store(StoreFolder):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, Damaged) as error:
-            why = f"cannot be read: {error.strerror or error}" if isinstance(error, OSError) else "is damaged"
+            why = (
+                f"cannot be read: {error.strerror or error}"
+                if isinstance(error, OSError)
+                else "is damaged, or no store's"
+            )
             remedy = f"Put back a copy of it, or begin a new store and move {UNITS} there: finished fits are found."
             raise InputError("SL-360", f"{path} {why}.", remedy) from error
 
     def _tidy(self) -> None:
         """Remove what killed processes left: half-written files, markers, checkpoints of finished units."""
-        for path in [
-            *self.folder.rglob(f"{TEMPORARY}*"),
-            *self.folder.glob(f"{LOCK}.*"),
-            *self.folder.glob("running/*"),
-        ]:
+        halves, successions = self.folder.rglob(f"{TEMPORARY}*"), self.folder.glob(f"{LOCK}.*")
+        for path in [*halves, *successions, *(self.folder / RUNNING).iterdir()]:
             with suppress(OSError):
                 path.unlink()
         for path in (self.folder / CHECKPOINTS).glob("*"):
@@ -321,8 +154,8 @@ class Store(StoreFolder):
         if stored is not None and (differing := differences(stored, asked)):
             found = f"{self.folder} holds another study. {'; '.join(differing)}."
             raise InputError("SL-356", found, "Name a new folder, or use the data, versions and settings of this one.")
-        for name in (UNITS, CHECKPOINTS, RUNNING, TUNING):
-            self._made(self.folder / name)
         self.plan = asked
         if asked != stored:
             self.put_json(PLAN, asked)
+        for name in (UNITS, CHECKPOINTS, RUNNING, TUNING):
+            self._made(self.folder / name)
