@@ -35,6 +35,7 @@ _HOMES = {
     "NIMOClassifier": "estimators",
     "NIMORegressor": "estimators",
     "Outcome": "outcome",
+    "Probes": "probes",
     "RepeatedKFold": "folds",
     "STGClassifier": "estimators",
     "STGRegressor": "estimators",

@@ -15,7 +15,7 @@ from .errors import InputError
 from .folds import Fold
 from .outcome import Outcome
 
-__all__ = ["check_folds", "spare", "split_manifest"]
+__all__ = ["blocks", "check_folds", "spare", "split_manifest"]
 
 PARTS = ("train", "validation", "test", "aside")
 WORDS = {"train": "to train on", "validation": "to validate on", "test": "to test on"}
@@ -134,6 +134,25 @@ def spare(folds: Iterable[Fold], tuned_on: Fold, outcome=None, code=None) -> lis
             )
         left.append(replace(fold, test=test, aside=np.union1d(fold.aside, fold.test[known])))
     return left
+
+
+def blocks(folds: Iterable[Fold], n: int) -> np.ndarray:
+    """Return a number for each of n rows, int (n,): rows of one number are in the same part of every fold.
+
+    Examples
+    --------
+    >>> first = Fold("1", np.array([0, 1]), np.array([4]), np.array([2, 3]))
+    >>> second = Fold("2", np.array([2, 3]), np.array([4]), np.array([0, 1]))
+    >>> blocks([first, second], 5).tolist()
+    [0, 0, 1, 1, 2]
+    """
+    number = np.zeros(n, dtype=int)
+    for fold in folds:
+        part = np.zeros(n, dtype=int)
+        for i, name in enumerate(PARTS):
+            part[getattr(fold, name)] = i + 1
+        number = np.unique(number * (len(PARTS) + 1) + part, return_inverse=True)[1]
+    return pd.factorize(number)[0]
 
 
 def split_manifest(folds: Iterable[Fold], labels, outcome, code, description: str, seed) -> pd.DataFrame:

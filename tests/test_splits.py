@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from survlspin.errors import InputError
 from survlspin.folds import External, Fold, RepeatedKFold, Splitter, TrainOneTestNine
-from survlspin.splits import check_folds, spare, split_manifest
+from survlspin.splits import blocks, check_folds, spare, split_manifest
 
 PARTS = ("train", "validation", "test", "aside")
 
@@ -161,6 +161,20 @@ def test_spare_refuses_folds_with_nothing_left_to_test():
     y["event"][folds[1].train] = 0
     with pytest.raises(InputError, match=r"SL-387 fold 3 would test on \d+ rows, none with an event"):
         spare(folds, folds[0], y)
+
+
+@pytest.mark.parametrize(
+    ("cv", "number"), [(TrainOneTestNine(4), 5), (External(np.arange(40)), 3), (RepeatedKFold(3, 1), None)], ids=repr
+)
+def test_blocks_are_in_one_part_of_every_fold(cv, number):
+    X, y = data()
+    folds = list(cv.folds(X.to_numpy(), y))
+    block = blocks(folds, 120)
+    assert number is None or len(set(block)) == number
+    for fold in folds:
+        for part in PARTS:
+            inside = np.isin(np.arange(120), getattr(fold, part))
+            assert not {*block[inside]} & {*block[~inside]}
 
 
 def test_the_manifest_counts_and_identifies_every_part():
