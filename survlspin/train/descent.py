@@ -69,6 +69,16 @@ class Descent:
         self.lam["skip"] = torch.full_like(self.lam["skip"], lam)
         self._forget()
 
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that the descent depends on after the next `at`."""
+        return {name: getattr(self, name) for name in ("value", "gradient", "smooth", "nll", "length")}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take on a state; `at` has to follow."""
+        for name, value in state.items():
+            setattr(self, name, value.to(self.value.device))
+        self.buffer.value.copy_(self.value)
+
     def _forget(self) -> None:
         """Start the record of objectives anew."""
         total = self.smooth + self.net.nonsmooth(self.lam)

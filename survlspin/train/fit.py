@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,51 +13,16 @@ from .._messages import listed, nearest
 from ..errors import InputError
 from ..heads import Head
 from ..nets import Net
-from .evaluate import evaluate, refresh
+from .evaluate import refresh
 from .optim import Buffer
 from .rows import Rows
 from .settings import Settings
 from .stack import Stack
 from .step import Data
 from .threads import fitting_threads
+from .training import History, Progress, Training
 
 ROWS_PER_STEP = 30_000  # a stack whose steps would hold more rows is slower than its parts
-STEPS_PER_EVALUATION = 20  # small data sets are not evaluated more often than this
-TOLERANCE = 1e-4  # an objective better by a smaller share is kept, but does not count as progress
-
-Progress = Callable[[int, int, int], None]
-
-
-@dataclass
-class History:
-    """What happened to each of B models.
-
-    Attributes
-    ----------
-    best_epoch : array (B,)
-        The epoch whose (averaged) weights were kept.
-    objective, nll : array (B,)
-        Validation objective and negative log-likelihood of those weights; inf and nan without validation rows.
-    skipped : array (B,)
-        Batches that held no event, so that no step was made.
-    trace : list of (epoch, array (B,))
-        The objective at every evaluation; nan for models that were not evaluated then.
-    """
-
-    best_epoch: np.ndarray
-    objective: np.ndarray
-    nll: np.ndarray
-    skipped: np.ndarray
-    trace: list[tuple[int, np.ndarray]] = field(default_factory=list)
-
-    @classmethod
-    def empty(cls, models: int) -> History:
-        return cls(np.zeros(models, int), np.full(models, np.inf), np.full(models, np.nan), np.zeros(models, int))
-
-    def take(self, models: np.ndarray) -> History:
-        """Return what happened to the models at the positions `models`."""
-        epoch, objective, nll, skipped = (a[models] for a in (self.best_epoch, self.objective, self.nll, self.skipped))
-        return History(epoch, objective, nll, skipped, [(epoch, line[models]) for epoch, line in self.trace])
 
 
 def fit(
@@ -101,11 +65,11 @@ def fit(
     Notes
     -----
     A model stops when its validation objective, NLL + lambda * penalty with gates deterministic, has not improved
-    for `patience` evaluations. A stack whose steps would hold more than 30,000 rows is split.
+    for `patience` evaluations. A stack whose steps would hold more than 30,000 rows is split. Inside
+    `survlspin.train.checkpoint.keeping` every part goes on from its checkpoint.
     """
     penalty_weights(net, settings.warm_up, "warm_up")
     models, all_rows = net.models, Rows(rows)
-    all_valid = None if valid is None else Rows(valid_rows)
     longest = int(all_rows.size.max())
     per_step = min(settings.batch_size or longest, longest)
     size = max(ROWS_PER_STEP // per_step, 1)
@@ -116,63 +80,17 @@ def fit(
         own_lam = {name: value[part.to(value.device)] for name, value in lam.items()}
         own = [generators[i] for i in part.tolist()]
         stack = Stack(net.rows(part), head, train, own_rows, own_lam, own, settings)
-        check = None if all_valid is None else all_valid.of(part, models)
+        check = None if valid is None else (valid, Rows(valid_rows).of(part, models))
         best = net.rows(part)
         with fitting_threads(len(part) * per_step * net.p):
-            Buffer(best).value.copy_(_train(stack, valid, check, history, part.numpy(), progress))
+            training = Training(stack, check)
+            training.run(progress)
+            Buffer(best).value.copy_(training.best)
+        history.put(part.numpy(), training.history)
         refresh(best, head, train, own_rows, own_lam)
         trained.append(best)
     net.put(trained).eval()
     return history
-
-
-def _train(
-    stack: Stack, valid: Data | None, rows: Rows | None, history: History, models: np.ndarray, progress: Progress | None
-) -> Tensor:
-    """Run the epochs of one stack; return the weights (b, P) to keep, and write what happened to its `models`."""
-    best, waited = stack.average.value.clone(), torch.zeros_like(stack.batches)
-    epochs, interval = stack.settings.epochs_of(stack.batches), torch.ceil(STEPS_PER_EVALUATION / stack.batches).long()
-    patience, warm_up = stack.settings.patience, max(stack.settings.warm_up.values(), default=0)
-    for epoch in range(1, int(epochs.max()) + 1):
-        ids = stack.id
-        for ended in stack.epoch():
-            due = ended & ((epoch % interval[ids] == 0) | (epoch == epochs[ids])) & (waited[ids] < patience)
-            if valid is None or rows is None:
-                best[ids[due]] = stack.average.value[due]
-                history.best_epoch[models[ids[due].numpy()]] = epoch
-            elif bool(due.any()):
-                better, clearly = _judge(stack, valid, rows, due.numpy(), epoch, history, models)
-                best[ids[better]] = stack.average.value[better]
-                waited[ids] = torch.where(clearly, 0, waited[ids] + (due & (epoch > warm_up)))
-            if bool((waited[ids] >= patience).all()):
-                break
-        history.skipped[models[ids.numpy()]] = stack.skipped.numpy()
-        stay = (waited[ids] < patience) & (epoch < epochs[ids])
-        if progress is not None:
-            progress(epoch, int(epochs.max()), int(stay.sum()))
-        if not bool(stay.any()):
-            break
-        if not bool(stay.all()):
-            rows = None if rows is None else rows.of(stay.nonzero()[:, 0], len(stay))
-            stack.keep(stay.nonzero()[:, 0])
-    return best
-
-
-def _judge(
-    stack: Stack, valid: Data, rows: Rows, due: np.ndarray, epoch: int, history: History, models: np.ndarray
-) -> tuple[Tensor, Tensor]:
-    """Evaluate the averaged weights; return which models are better than ever (b,), and which of them clearly."""
-    refresh(stack.shadow, stack.head, stack.data, stack.rows, stack.lam)
-    value, nll = (v.cpu().double().numpy() for v in evaluate(stack.shadow, stack.head, valid, rows, stack.lam))
-    ids = models[stack.id.numpy()]
-    line, before = np.full(len(history.objective), np.nan), history.objective[ids]
-    line[ids[due]] = value[due]
-    history.trace.append((epoch, line))
-    better = due & (value < before)
-    clearly = better & (value + TOLERANCE * np.abs(value) <= before)
-    history.objective[ids[better]], history.nll[ids[better]] = value[better], nll[better]
-    history.best_epoch[ids[better]] = epoch
-    return torch.from_numpy(better), torch.from_numpy(clearly)
 
 
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:

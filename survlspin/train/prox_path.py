@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
-from typing import cast
+from itertools import count, islice
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from torch import Tensor
 from ..errors import InputError
 from ..heads import Head
 from ..nets import LassoNet
+from . import checkpoint
 from .descent import Descent
-from .fit import Progress
 from .rows import Rows
 from .step import Batch, Data, objective
 from .threads import fitting_threads
+from .training import Progress
 
 SPAN = 4096.0  # how far below the lambda that leaves the net empty the search for the first point begins
 SCOUT_STEPS = 10  # for every doubling of lambda in that search
@@ -148,19 +149,16 @@ def prox_path(
     a few steps each, from far below the one that leaves the net empty) and ends when all models are empty and no
     column can come back: ``|g_theta_j|_2 + M |g_W_j|_1 <= lambda`` for every j, with g the gradient of the smooth
     loss. Of each point's steps the one with the best validation objective is kept (without validation rows: the best
-    objective on training rows); the next point goes on from the last.
+    objective on training rows); the next point goes on from the last. Inside
+    `survlspin.train.checkpoint.keeping` a path goes on from its last checkpoint, written after a point.
     """
     settings = (settings or PathSettings()).of(net)
-    settings = (settings or PathSettings()).of(net)
+    lams = None if grid is None else _checked(grid)
     with fitting_threads(max(map(len, rows)) * net.p * net.models):
         check = None if valid is None else _batch(valid, valid_rows)
-        walk = _Walk(net, head, _batch(train, rows), lam, settings, check)
-        if grid is not None:
-            return walk.along(_checked(grid), False, progress)
-        largest = walk.largest()
-        first = walk.scout(largest)
-        ratio = max((largest / first) ** (1 / max(settings.points - 1, 1)), LEAST_RATIO)
-        return walk.along(_geometric(first, ratio, settings.points), True, progress)
+        walk = _Walk(net, head, _batch(train, rows), lam, settings, check, lams)
+        walk.run(progress)
+        return walk.path()
 
 
 def _batch(data: Data, rows: Sequence[np.ndarray]) -> Batch:
@@ -184,13 +182,97 @@ def _geometric(first: float, ratio: float, points: int) -> Iterator[float]:
         lam *= ratio
 
 
-class _Walk:
-    """The state of a path: a descent, and the best of each point's steps."""
+def _joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def __init__(self, net: LassoNet, head: Head, batch: Batch, lam, settings: PathSettings, valid: Batch | None):
+
+class _Walk:
+    """The state of a path: a descent, and of each point so far the best of its steps.
+
+    Attributes
+    ----------
+    grid : list of float or None
+        The lambdas; None: a geometric grid from `start`, the first lambda and the ratio of the next one to it.
+    done : int
+        Points so far.
+    points, states : list of dict of Tensor
+        What is said of them, and their models' state dicts; an entry may be of many points.
+    over : bool
+    """
+
+    def __init__(self, net: LassoNet, head: Head, batch: Batch, lam, settings: PathSettings, valid: Batch | None, grid):
         self.descent = Descent(net, head, batch, lam)
-        self.net, self.head, self.settings, self.valid = net, head, settings, valid
+        self.net, self.head, self.settings, self.valid, self.grid = net, head, settings, valid, grid
         self.optimal = LINEAR_OPTIMAL if net.deep is None else NET_OPTIMAL
+        self.start: tuple[float, ...] = ()
+        self.points: list[dict[str, Tensor]] = []
+        self.states: list[dict[str, Tensor]] = []
+        self.done, self.over = 0, False
+
+    def run(self, progress: Progress | None) -> None:
+        """Walk to the end of the grid; without one, until every model is empty for good."""
+        kept = checkpoint.of(self)
+        for lam in islice(() if self.over else self._lambdas(), self.done, None):
+            self._next(lam)
+            kept.save()
+            if progress is not None:
+                progress(self.done, max(self.done, self.settings.points), self.net.models)
+            if self.over:
+                break
+
+    def path(self) -> ProxPath:
+        """Return the points."""
+        net = cast("LassoNet", self.net.rows(range(self.net.models)))
+        net.adopt(_joined(self.states))
+        said = {name: value.numpy() for name, value in _joined(self.points).items()}
+        objective, nll, kkt = np.moveaxis(said["values"], 1, 0)
+        return ProxPath(said["lam"], net, objective, nll, kkt, said["steps"], said["kept"])
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next points and the path depend on, besides what it began with."""
+        return {
+            "done": torch.tensor(self.done),
+            "over": torch.tensor(self.over),
+            "start": torch.tensor(self.start, dtype=torch.float64),
+            "points": _joined(self.points),
+            "states": _joined(self.states),
+            "descent": self.descent.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take on a state, before the first point."""
+        device = self.descent.value.device
+        self.done, self.over, self.start = int(state["done"]), bool(state["over"]), tuple(state["start"].tolist())
+        self.points, self.states = [state["points"]], [{n: v.to(device) for n, v in state["states"].items()}]
+        self.descent.restore(state["descent"])
+
+    def _lambdas(self) -> Iterator[float]:
+        """Return the grid, and find out where it starts."""
+        if self.grid is not None:
+            return iter(self.grid)
+        if not self.start:
+            largest = self.largest()
+            first = self.scout(largest)
+            ratio = max((largest / first) ** (1 / max(self.settings.points - 1, 1)), LEAST_RATIO)
+            self.start = first, ratio
+        return _geometric(self.start[0], self.start[1], self.settings.points)
+
+    def _next(self, lam: float) -> None:
+        """Take the steps of a point."""
+        descent = self.descent
+        descent.at(lam)
+        best, found, taken = self._point()
+        last, self.done = descent.value, self.done + 1
+        if self.grid is not None:
+            self.over = self.done == len(self.grid)
+        elif self._empty_for_good():
+            self.over, best, found = True, last, self._values()
+        descent.buffer.value.copy_(best)
+        self.states.append({name: value.clone() for name, value in self.net.state_dict().items()})
+        lams, steps, kept = torch.tensor(lam, dtype=torch.float64), torch.tensor(taken), self.net.kept()
+        said = {"lam": lams, "values": found, "steps": steps, "kept": kept}
+        self.points.append({name: value[None].cpu() for name, value in said.items()})
+        descent.buffer.value.copy_(last)
 
     def largest(self) -> float:
         """Return the lambda above which no column enters an empty net with the later layers that these have."""
@@ -226,32 +308,6 @@ class _Walk:
         lam, value, descent.length = passed[-1]
         descent.put(value)
         return lam
-
-    def along(self, grid: Iterable[float], to_the_end: bool, progress: Progress | None) -> ProxPath:
-        """Walk along the grid; `to_the_end`: until every model is empty for good."""
-        lams, states, values, steps, kept = [], [], [], [], []
-        for lam in grid:
-            self.descent.at(lam)
-            best, found, taken = self._point()
-            last = self.descent.value
-            over = to_the_end and self._empty_for_good()
-            if over:
-                best, found = last, self._values()
-            self.descent.buffer.value.copy_(best)
-            states.append({name: value.clone() for name, value in self.net.state_dict().items()})
-            lams.append(lam)
-            values.append(found.cpu().numpy())
-            steps.append(taken)
-            kept.append(self.net.kept().cpu().numpy())
-            self.descent.buffer.value.copy_(last)
-            if progress is not None:
-                progress(len(lams), max(len(lams), self.settings.points), self.net.models)
-            if over:
-                break
-        net = cast("LassoNet", self.net.rows(range(self.net.models)))
-        net.adopt({name: torch.cat([state[name] for state in states]) for name in states[0]})
-        objectives, nll, kkt = np.stack(values, 1)
-        return ProxPath(np.array(lams), net, objectives, nll, kkt, np.array(steps), np.array(kept))
 
     def _point(self) -> tuple[Tensor, Tensor, int]:
         """Take the steps of a point; return its best parameters (B, P), what is said of them (3, B) and the steps.

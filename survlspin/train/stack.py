@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,6 +71,26 @@ class Stack:
         for name in ("id", "lr", "size", "batches", "taken", "skipped"):
             setattr(self, name, getattr(self, name)[stay])
         self._plan()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that changes from epoch to epoch but the generators."""
+        return {
+            "id": self.id,
+            "passed": torch.tensor(self.passed),
+            "taken": self.taken,
+            "skipped": self.skipped,
+            "net": self.net.state_dict(),
+            "shadow": self.shadow.state_dict(),
+            "optimizer": self.optimizer.state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take on a state of the same models."""
+        self.passed, self.taken, self.skipped = int(state["passed"]), state["taken"], state["skipped"]
+        self.net.load_state_dict(state["net"])  # in place: parameters stay views of the buffers
+        self.shadow.load_state_dict(state["shadow"])
+        for name, value in self.optimizer.state.items():
+            value.copy_(state["optimizer"][name])
 
     def _plan(self) -> None:
         """Lay out an epoch: nearly equal batches, so that no tail is a handful of rows.

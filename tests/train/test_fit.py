@@ -17,6 +17,7 @@ from survlspin.train.optim import Buffer, make_optimizer
 from survlspin.train.step import step
 
 MODULE = importlib.import_module("survlspin.train.fit")  # the function of this name hides it in the package
+TRAINING = "survlspin.train.training"
 MODELS, N = 8, 130
 FULL = Settings(epochs=50, batch_size=None, lr=0.02)
 BATCHES = Settings(epochs=14, batch_size=16, lr=0.02)  # 3 to 5 batches an epoch
@@ -114,7 +115,7 @@ def test_a_model_of_one_batch_is_itself_beside_models_of_two():
 
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_a_stack_is_each_alone_when_models_stop_at_different_times(batch_size, monkeypatch):
-    monkeypatch.setattr(MODULE, "STEPS_PER_EVALUATION", 1)
+    monkeypatch.setattr(f"{TRAINING}.STEPS_PER_EVALUATION", 1)
     settings = Settings(
         epochs=60, batch_size=batch_size, lr=0.1 if batch_size is None else 0.03, patience=2, average=0.5
     )
@@ -185,7 +186,7 @@ def test_full_batches_without_noise_are_plain_steps_and_a_moving_average(average
 
 @pytest.mark.parametrize(("name", "split"), [*((name, False) for name in NETS), ("LSPIN", True), ("Dense norm", True)])
 def test_the_best_weights_are_those_returned(name, split, monkeypatch):
-    monkeypatch.setattr(MODULE, "STEPS_PER_EVALUATION", 1)
+    monkeypatch.setattr(f"{TRAINING}.STEPS_PER_EVALUATION", 1)
     if split:
         monkeypatch.setattr(MODULE, "ROWS_PER_STEP", 3 * BATCHES.batch_size)
     net, history = trained(name, replace(BATCHES, lr=0.1, patience=99, average=0.0))
@@ -239,7 +240,7 @@ def test_without_validation_rows_the_last_average_is_kept():
 
 @pytest.mark.parametrize("patience", [1, 3])
 def test_patience_and_epochs_are_respected(patience, monkeypatch):
-    monkeypatch.setattr(MODULE, "STEPS_PER_EVALUATION", 1)
+    monkeypatch.setattr(f"{TRAINING}.STEPS_PER_EVALUATION", 1)
     seen = []
     data, net, (rows, valid_rows) = data_of(*survival()), made("Dense norm"), folds()
     settings = Settings(epochs=40, batch_size=16, lr=0.05, patience=patience, average=0.0)
@@ -368,7 +369,7 @@ def test_a_penalty_does_not_count_in_the_steps_of_its_warm_up():
 
 @pytest.mark.parametrize("warm_up", [{}, {"gates": 30}])
 def test_no_model_stops_in_a_warm_up(warm_up, monkeypatch):
-    monkeypatch.setattr(MODULE, "STEPS_PER_EVALUATION", 1)
+    monkeypatch.setattr(f"{TRAINING}.STEPS_PER_EVALUATION", 1)
     evaluations = len(warmed(0.1, warm_up, epochs=40, lr=0.8, patience=1)[1].trace)
     assert (evaluations > 30) is bool(warm_up)
 
