@@ -17,8 +17,8 @@ from survlspin.errors import InputError
 from .files import (
     Arrays,
     Damaged,
-    canonical,
     cannot_write,
+    canonical,
     digest,
     seal_arrays,
     seal_json,
