@@ -14,12 +14,13 @@ from sklearn.base import BaseEstimator
 from .._messages import listed, nearest
 from ..errors import InputError, InputTypeError
 from ..folds import Fold, Splitter
+from ..probes import Probes
 
 __all__ = ["check_kinds", "check_levels", "check_paths", "seeds_of"]
 
 
-def check_kinds(models: Mapping[str, Any], cv: Any) -> None:
-    """Refuse what is no estimator and what is no splitter (SL-350)."""
+def check_kinds(models: Mapping[str, Any], cv: Any, probes: Any) -> None:
+    """Refuse what is no estimator, no splitter, no probes (SL-350)."""
     for name, model in models.items():
         if not isinstance(model, BaseEstimator):
             raise InputTypeError(
@@ -27,6 +28,8 @@ def check_kinds(models: Mapping[str, Any], cv: Any) -> None:
             )
     if not isinstance(cv, Splitter):
         raise InputTypeError("SL-350", f"cv is a {type(cv).__name__}.", "Use TrainOneTestNine or RepeatedKFold.")
+    if not isinstance(probes, Probes | None):
+        raise InputTypeError("SL-350", f"probes is a {type(probes).__name__}.", "Use Probes().")
 
 
 def check_paths(over: Mapping[str, Mapping[str, Any]], models: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from ..runs import Fit
 from ..threads import one_thread
 from ..usage import usage
 
-__all__ = ["Unit", "fit_unit", "seed_of", "take", "takes_validation"]
+__all__ = ["Unit", "fit_unit", "name_of", "seed_of", "take", "takes_validation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,16 @@ class Unit:
     seed: int
     path: bool = False
     points: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return name_of(self.model, self.fold.name, self.seed)
+
+
+def name_of(model: str, fold: str, seed: int) -> str:
+    """Return what messages call a unit."""
+    return f"{model} on fold {fold} with seed {seed}"
 
 
 def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:

@@ -1,0 +1,207 @@
+"""What a comparison will do, fixed before anything is fitted: data, folds, units, and what identifies each of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+from ..baselines import adapt
+from ..errors import InputTypeError
+from ..folds import Fold, Splitter, default_cv
+from ..outcome import Outcome
+from ..probes import Probes
+from ..splits import check_folds
+from ..store import StoreFolder, fingerprint, settings_of, versions
+from .asked import check_kinds, check_levels, check_paths, seeds_of
+from .unit import Unit, seed_of, takes_validation
+
+__all__ = ["Plan", "plan"]
+
+PARTS = ("train", "validation", "test", "aside")
+WHOLE = "as the method needs"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that a comparison begins with.
+
+    Attributes
+    ----------
+    models : dict
+        Name -> estimator, as `survlspin.baselines.adapt` returns it.
+    given, X : DataFrame or array (n, p)
+        As given, and with the probes.
+    y : structured array (n,)
+    labels : Index (n,)
+        What the rows are called.
+    groups : array (n,) or None
+    patient : int array (n,)
+        Each row's patient.
+    cv : Splitter
+    folds : list of Fold
+    over : dict
+        Model -> the path asked of it.
+    seeds : list of int
+    probes : Probes or None
+    probe_names : tuple of str
+    """
+
+    models: dict[str, BaseEstimator]
+    given: Any
+    X: Any
+    y: np.ndarray
+    labels: pd.Index
+    groups: np.ndarray | None
+    patient: np.ndarray
+    cv: Splitter
+    folds: list[Fold]
+    over: Mapping[str, Mapping[str, Any]]
+    seeds: list[int]
+    probes: Probes | None
+    probe_names: tuple[str, ...]
+
+    def units(
+        self, folds: Sequence[Fold], tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None
+    ) -> list[Unit]:
+        """Return the units of work.
+
+        Parameters
+        ----------
+        folds : list of Fold
+            Those of the plan, or what tuning left of them.
+        tuned : dict, optional
+            (Model, fold) -> the settings that tuning found.
+        """
+        tuned = {} if tuned is None else tuned
+        return [
+            Unit(
+                name,
+                model if (name, fold.name) not in tuned else _settled(model, tuned[name, fold.name]),
+                fold,
+                seed_of(seed, k),
+                name in self.over,
+                self.over.get(name, {}).get("points"),
+            )
+            for name, model in self.models.items()
+            for k, fold in enumerate(folds)
+            for seed in self.seeds
+        ]
+
+    def about(self, folds: Sequence[Fold]) -> dict[str, Any]:
+        """Return what `Runs` says besides the fits, as its arguments."""
+        return {
+            "folds": {fold.name: fold for fold in folds},
+            "validation": {
+                name: "held out" if takes_validation(model) else "trained on" for name, model in self.models.items()
+            },
+            "paths": tuple(self.over),
+            "patient": self.patient,
+            "description": self.cv.description,
+        }
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What every number depends on: the data, and the software."""
+        return {
+            "data": {
+                "fingerprint": fingerprint(self.given, self.y, self.labels, self.groups),
+                "rows": len(self.X),
+                "columns": self.given.shape[1],
+                "events": Outcome.of(self.y).n_events,
+            },
+            "versions": versions(),
+            "probes": None if self.probes is None else asdict(self.probes),
+        }
+
+    def describe(self, tuning: Any = None) -> dict[str, Any]:
+        """Return what a store holds a study to.
+
+        The models that train as one stack, members and points of a path, are fixed here, and never found together at
+        run time: how many processes there are changes no number.
+        """
+        return {
+            **self.identity,
+            "split": {"protocol": self.cv.description, "rows": _digest(self.folds)},
+            "seeds": self.seeds,
+            "tuning": tuning,
+            "models": {name: self._model(name) for name in self.models},
+        }
+
+    def key(self, unit: Unit) -> str:
+        """Return the name of a unit's result, made from all that decides it."""
+        facts = {"settings": settings_of(unit.estimator), "fold": _digest([unit.fold]), "seed": unit.seed}
+        return StoreFolder.key({**self.identity, **facts, "path": unit.path, "points": unit.points})
+
+    def _model(self, name: str) -> dict[str, Any]:
+        model, path = self.models[name], self.over.get(name)
+        points = 1 if path is None else path.get("points", WHOLE)
+        stack = {"members": getattr(model, "members", 1), "points": points}
+        return {"settings": settings_of(model), "fits": len(self.folds) * len(self.seeds), "stack": stack}
+
+
+def plan(
+    models: Mapping[str, BaseEstimator],
+    X,
+    y,
+    cv: Splitter | None,
+    over: Mapping[str, Mapping[str, Any]] | None,
+    probes: Probes | None,
+    random_state: int | Sequence[int],
+    groups,
+) -> Plan:
+    """Check all that is asked and make the plan of it; arguments and errors as in `survlspin.run`."""
+    X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+    if X.ndim != 2:
+        raise InputTypeError(
+            "SL-350", f"X has {X.ndim} dimensions.", "Give a DataFrame or an array of rows and columns."
+        )
+    labels = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+    y = Outcome.of(y, n_rows=len(labels), index=labels).to_y()
+    cv = default_cv(len(labels)) if cv is None else cv
+    over = {} if over is None else over
+    check_kinds(models, cv, probes)
+    check_paths(over, models)
+    seeds = seeds_of(random_state)
+    adapted = {name: adapt(model) for name, model in models.items()}
+    groups = None if groups is None else np.asarray(groups)
+    patient = pd.factorize(labels if groups is None else groups)[0]
+    folds = check_folds(cv.folds(X, y, groups), y, patient)
+    given, names = X, tuple[str, ...]()
+    if probes is not None:
+        names, X = probes.names(X), probes.add(X, within=_parts(folds, len(labels)) if cv.disjoint else None)
+    if any(not isinstance(model, Pipeline) and getattr(model, "encode", True) for model in adapted.values()):
+        check_levels(X, folds)
+    return Plan(adapted, given, X, y, labels, groups, patient, cv, folds, over, seeds, probes, names)
+
+
+def _settled(model: BaseEstimator, params: Mapping[str, Any]) -> BaseEstimator:
+    """Return a clone with settings of its own."""
+    return clone(model).set_params(**params)
+
+
+def _parts(folds: Sequence[Fold], n: int) -> np.ndarray:
+    """Return a number for each row, the same for rows that are in the same part of every fold."""
+    part = np.zeros((n, len(folds)), dtype=np.int8)
+    for k, fold in enumerate(folds):
+        for number, name in enumerate(PARTS, 1):
+            part[getattr(fold, name), k] = number
+    return np.unique(part, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _digest(folds: Sequence[Fold]) -> str:
+    """Return a SHA-256 of the rows of each part."""
+    digest = hashlib.sha256()
+    for fold in folds:
+        for name in PARTS:
+            rows = np.ascontiguousarray(getattr(fold, name), dtype="<i8")
+            digest.update(f"{name} {len(rows)}\n".encode())
+            digest.update(rows.data)
+    return digest.hexdigest()
