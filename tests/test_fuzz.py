@@ -102,9 +102,9 @@ def other_role(draw, X, y):
 
 def odd_outcome(draw, X, y):
     name, values = sampled(draw, [("time", TIMES), ("event", EVENTS)])
-    if len(X):
-        column = list(y[name])
-        column[draw(st.integers(0, len(X) - 1))] = sampled(draw, values)
+    column = list(y[name])
+    if column:
+        column[draw(st.integers(0, len(column) - 1))] = sampled(draw, values)
         y[name] = column
 
 

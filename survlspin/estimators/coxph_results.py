@@ -46,8 +46,11 @@ def _by_cluster(rows: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
 
 
 def quadratic_form(variance: np.ndarray, beta: np.ndarray) -> float:
-    """Return ``beta' variance^-1 beta``."""
-    return float(beta @ solve(variance, beta))
+    """Return ``beta' variance^- beta``: what has no variance of its own does not count, as in R."""
+    own = np.diag(variance) > 0
+    unit = 1 / np.sqrt(np.diag(variance)[own])
+    scaled, beta = variance[np.ix_(own, own)] * unit * unit[:, None], beta[own] * unit
+    return float(beta @ np.linalg.lstsq(scaled, beta, rcond=None)[0])
 
 
 def table_of_tests(statistics: dict[str, float], df: float) -> pd.DataFrame:

@@ -250,6 +250,15 @@ def test_with_a_lasso_there_are_no_standard_errors():
     assert list(model.tests_.index) == ["likelihood ratio"]
 
 
+def test_a_ridge_with_a_column_that_is_constant_among_those_at_risk():
+    X = pd.DataFrame({"nodes": [0, 0, 2, 1], "flag": [False, False, True, True]})
+    y = {"time": [13.0, 16, 3, 2], "event": [1, 0, 0, 0], "weight": [2.5, 1, 1, 1]}
+    with pytest.warns(InputWarning, match="SL-117"):
+        model = CoxPH(penalizer=0.1).fit(X, y)
+    assert model.se_.tolist() == [0, 0]
+    assert model.tests_.loc["Wald", "statistic"] == 0
+
+
 def test_a_ridge_has_effective_degrees_of_freedom():
     X, y = two()
     free, slight, strong = (CoxPH(penalizer=lam).fit(X, y).tests_["df"].iloc[0] for lam in (0.0, 0.01, 10.0))
