@@ -1,0 +1,242 @@
+"""The search: a study of Optuna that goes on after any interruption as if there had been none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from .._messages import listed
+from ..errors import InputError
+from ..outcome import Outcome
+from ..store import fingerprint, settings_of, versions
+from .rows import Rows, Sight
+from .spaces import Space, described, settings
+from .storage import REASON, finished, opened
+from .trial import FAILURES, NLL, Trial, criterion_of, reason_of
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+__all__ = ["Search", "search", "tuned"]
+
+SECONDS = "seconds"
+ASKED = "asked"
+PENALTIES = ("lam", "alpha")  # what a path goes over
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What was found for one model on one fold.
+
+    Attributes
+    ----------
+    model : str
+    params : dict
+        The settings of the best trial.
+    trials : DataFrame
+        One row per trial, in their order: ``trial``, ``state`` (complete, failed), ``value``, ``criterion``,
+        ``params`` (JSON), ``reason`` (of a failure), ``seconds``.
+    rows : Rows
+        What was seen.
+    """
+
+    model: str
+    params: dict[str, Any]
+    trials: pd.DataFrame
+    rows: Rows
+
+
+def search(
+    name: str,
+    estimator: BaseEstimator,
+    space: Space,
+    X_train,
+    y_train: np.ndarray,
+    X_valid,
+    y_valid: np.ndarray,
+    rows: Rows,
+    n_trials: int = 50,
+    seed: int = 0,
+    storage: Path | str | None = None,
+) -> Search:
+    """Search the settings of a model on training and validation rows.
+
+    Every trial fits the model on the training rows, on one thread, and is judged on the validation rows: by the Cox
+    loss where the model predicts log-risks, else by C (`criterion_of`). Settings are proposed by Optuna's
+    tree-structured Parzen estimator, whose seed, like the model's, follows from `seed`, `name` and the number of trials
+    finished. A trial that was cut off is made again, so that an interrupted search ends as an uninterrupted one.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    estimator : estimator
+        As `survlspin.baselines.adapt` returns it.
+    space : dict
+        Setting -> distribution (`space_of`).
+    X_train, y_train, X_valid, y_valid, rows
+        As `sight_of` cuts them out.
+    n_trials : int
+        Trials in all, failed ones included; those that the storage has already are not made again.
+    seed : int
+    storage : Path or str, optional
+        A journal file, which serves this search alone, or the URL of a database. None: memory.
+
+    Returns
+    -------
+    Search
+
+    Raises
+    ------
+    InputError
+        SL-373 the storage has a search of this name for something else; SL-374, SL-375, SL-379, SL-361 it cannot be
+        used; SL-376 all trials failed; SL-378 no event among the validation rows, or other rows than named.
+    """
+    sight = Sight(X_train, y_train, X_valid, y_valid, rows)
+    _check(name, sight)
+    trial = Trial(clone(estimator), sight, criterion_of(estimator))
+    asked = _asked(trial, space, seed)
+    with _quiet(), opened(storage) as kept:
+        study = _study(kept, f"{name} · fold {rows.fold}", asked, trial.criterion)
+        while len(done := finished(study.get_trials(deepcopy=False))) < n_trials:
+            _try(study, trial, space, *_seeds(seed, name, len(done)))
+    return _found(name, trial.criterion, rows, done[:n_trials])
+
+
+def tuned(estimator: BaseEstimator, params: Mapping[str, Any], path: bool = False) -> BaseEstimator:
+    """Return a clone with the settings that a search found.
+
+    With `path`, its penalty is left as it is: the path goes over it.
+    """
+    chosen = {key: value for key, value in params.items() if not (path and key.split("__")[-1] in PENALTIES)}
+    return clone(estimator).set_params(**chosen)
+
+
+def _try(study: Study, trial: Trial, space: Space, sampler_seed: int, seed: int) -> None:
+    """Make one trial. What is kept of it is kept before it is called finished."""
+    from optuna.trial import TrialState
+
+    study.sampler = _sampler(sampler_seed)
+    asked = study.ask(space)
+    start = perf_counter()
+    try:
+        value, reason = trial.value(settings(asked.params), seed), "no number"
+    except FAILURES as error:
+        value, reason = np.nan, reason_of(error)
+    asked.set_user_attr(SECONDS, perf_counter() - start)
+    if np.isfinite(value):
+        study.tell(asked, value)
+    else:
+        asked.set_user_attr(REASON, reason)
+        study.tell(asked, state=TrialState.FAIL)
+
+
+def _study(storage, name: str, asked: dict[str, Any], criterion: str) -> Study:
+    """Make or continue a study; what another process did not end is over."""
+    import optuna
+    from optuna.study import StudyDirection
+    from optuna.trial import TrialState
+
+    direction = StudyDirection.MINIMIZE if criterion == NLL else StudyDirection.MAXIMIZE
+    study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
+    known = study.user_attrs.get(ASKED)
+    if known is None:
+        study.set_user_attr(ASKED, asked)
+    elif known != asked:
+        differ = [key for key in asked if known.get(key) != asked[key]]
+        found = f"the trials kept of {name!r} were made with another {' and another '.join(differ)}."
+        raise InputError("SL-373", found, "Keep these in another storage, or delete those.")
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def _asked(trial: Trial, space: Space, seed: int) -> dict[str, Any]:
+    """Return what decides every trial, each in a few characters."""
+    X, y, X_valid, y_valid, rows = trial.sight
+    parts = {
+        "training data": fingerprint(X, y, [rows.train_sha256]),
+        "validation data": fingerprint(X_valid, y_valid, [rows.validation_sha256]),
+        "model": settings_of(trial.model),
+        "space": described(space),
+        "seed": seed,
+        "criterion": trial.criterion,
+        "set of versions": versions(),
+    }
+    return {name: hashlib.sha256(json.dumps(part).encode()).hexdigest()[:32] for name, part in parts.items()}
+
+
+def _found(name: str, criterion: str, rows: Rows, done: list) -> Search:
+    """Return the trials as a table, and the settings of the first that is best."""
+    entries = [
+        {
+            "trial": i,
+            "state": "failed" if trial.value is None else "complete",
+            "value": np.nan if trial.value is None else trial.value,
+            "criterion": criterion,
+            "params": json.dumps(trial.params),
+            "reason": trial.user_attrs.get(REASON, ""),
+            "seconds": trial.user_attrs[SECONDS],
+        }
+        for i, trial in enumerate(done)
+    ]
+    complete = [trial for trial in done if trial.value is not None]
+    if not complete:
+        reasons = listed(f"{why} ({n})" for why, n in Counter(entry["reason"] for entry in entries).most_common())
+        found = f"all {len(done)} trials of {name} on fold {rows.fold} failed: {reasons}."
+        raise InputError("SL-376", found, "Fit the model once as it is to see why, or give another space.")
+    sign = 1 if criterion == NLL else -1
+    best = min(complete, key=lambda trial: sign * trial.value)
+    return Search(name, settings(best.params), pd.DataFrame(entries), rows)
+
+
+def _check(name: str, sight: Sight) -> None:
+    rows = sight.rows
+    given = [len(part) for part in sight[:4]]
+    if given != [len(part) for part in (rows.train, rows.train, rows.validation, rows.validation)]:
+        found = f"the search for {name} got {given} rows and names {len(rows.train)} and {len(rows.validation)}."
+        raise InputError("SL-378", found, "Cut them out by sight_of.")
+    if not Outcome.of(sight.y_valid).n_events:
+        found = f"no event among the {len(rows.validation)} validation rows of fold {rows.fold}."
+        raise InputError("SL-378", found, "Nothing can be judged on them: use a splitter stratified by event.")
+
+
+def _seeds(seed: int, name: str, n_done: int) -> tuple[int, int]:
+    """Return the sampler's seed and the model's."""
+    word = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    first, second = np.random.SeedSequence([seed, word, n_done]).generate_state(2).tolist()
+    return first, second
+
+
+def _sampler(seed: int):
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna 4 calls multivariate experimental
+        return TPESampler(seed=seed, multivariate=True, constant_liar=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna from logging."""
+    from optuna import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
