@@ -138,15 +138,16 @@ class Probes:
 
     def _shadows(self, table, labels, sources, within) -> dict[str, Any]:
         within = np.zeros(len(table), dtype=int) if within is None else np.asarray(within)
-        keys = [hashes(labels, ("row", self.random_state))[:, 0], within]
+        keys = [hashes(labels, ("row", self.random_state))[:, 0]]
         if not labels.is_unique:  # rows of one label are told apart by what is in them
             keys.insert(0, pd.util.hash_pandas_object(table, index=False).to_numpy())
         order = np.lexsort(keys)
-        made = {}
+        receivers = order[np.argsort(within[order], kind="stable")]
+        made, draw, source = {}, np.empty(len(order)), np.empty(len(order), dtype=int)
         for name, j in sources.items():
             rng = np.random.default_rng(int(hashes([name], ("shuffle", self.random_state))[0, 0]))
-            source = np.empty(len(order), dtype=int)
-            source[order] = order[np.lexsort((rng.random(len(order)), within[order]))]
+            draw[order] = rng.random(len(order))
+            source[receivers] = np.lexsort((draw, within))
             made[name] = table.iloc[:, j].array.take(source)
         return made
 

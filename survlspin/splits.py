@@ -144,7 +144,7 @@ def blocks(folds: Iterable[Fold], n: int) -> np.ndarray:
     >>> first = Fold("1", np.array([0, 1]), np.array([4]), np.array([2, 3]))
     >>> second = Fold("2", np.array([2, 3]), np.array([4]), np.array([0, 1]))
     >>> blocks([first, second], 5).tolist()
-    [0, 0, 1, 1, 2]
+    [0, 0, 2, 2, 1]
     """
     number = np.zeros(n, dtype=int)
     for fold in folds:
@@ -152,7 +152,7 @@ def blocks(folds: Iterable[Fold], n: int) -> np.ndarray:
         for i, name in enumerate(PARTS):
             part[getattr(fold, name)] = i + 1
         number = np.unique(number * (len(PARTS) + 1) + part, return_inverse=True)[1]
-    return pd.factorize(number)[0]
+    return number
 
 
 def split_manifest(folds: Iterable[Fold], labels, outcome, code, description: str, seed) -> pd.DataFrame:

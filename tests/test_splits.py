@@ -175,6 +175,10 @@ def test_blocks_are_in_one_part_of_every_fold(cv, number):
         for part in PARTS:
             inside = np.isin(np.arange(120), getattr(fold, part))
             assert not {*block[inside]} & {*block[~inside]}
+    order = np.random.default_rng(1).permutation(120)
+    place = np.argsort(order)
+    moved = [Fold(fold.name, *(np.sort(place[getattr(fold, part)]) for part in PARTS)) for fold in folds]
+    np.testing.assert_array_equal(blocks(moved, 120), block[order])
 
 
 def test_the_manifest_counts_and_identifies_every_part():
