@@ -180,13 +180,13 @@ def _create(path: Path, me: Holder) -> bool:
     except FileExistsError:
         return False
     try:
-        os.write(handle, seal_json(me.to_dict()))
-        os.fsync(handle)
+        with os.fdopen(handle, "wb") as file:
+            file.write(seal_json(me.to_dict()))
+            file.flush()
+            os.fsync(handle)
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    finally:
-        os.close(handle)
     return holder_of(path) == me
 
 

@@ -247,7 +247,7 @@ def test_a_lock_that_cannot_be_written_is_refused_and_leaves_nothing(path, monke
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"^SL-361 .*lock\.json cannot be written: No space left on device"):
         Lock(path).take()
     assert not path.exists()
