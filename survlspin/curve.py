@@ -1,10 +1,11 @@
-"""C-index against the number of factors used, as a table and as a figure."""
+"""C-index against the number of factors or columns used, as a table and as a figure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,21 +16,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COUNTS", "Curve"]
+__all__ = ["COUNTS", "Curve", "check_count"]
 
-COUNTS = ("median", "mean", "union")
 AXES = {
     "median": "Factors used per patient (median)",
     "mean": "Factors used per patient (mean)",
     "union": "Factors used for at least one patient",
+    "median_columns": "Columns used per patient (median)",
+    "mean_columns": "Columns used per patient (mean)",
+    "union_columns": "Columns used for at least one patient",
 }
+COUNTS = tuple(AXES)
+"""The ways to count what a model uses: per patient (median or mean over patients) or by any patient (union), a category
+as one factor or as the columns that code it."""
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 MARKERS = "osD^vPX"
+WATERMARK = {"fontsize": 48, "color": "0.85", "rotation": 25, "zorder": 0}
 APART = 0.025  # of the width, between points that would hide each other
 CAPTION = (
-    "Lines: C with at most so many factors. Open markers: penalty chosen on validation rows. "
-    "Bands and bars: 95 % intervals of each C;\nall models are tested on the same patients, so that "
-    "differences between them are known better than these: see the table."
+    "Lines: C with at most so many. Open markers: the penalty that was chosen. Bands and bars: 95 % intervals of each "
+    "C;\nall models are tested on the same patients, so that differences between them are known better than these: see "
+    "the table."
 )
 
 
@@ -41,13 +48,12 @@ class Curve:
     ----------
     frame : DataFrame
         ``model``; ``kind``, "path" (C at `count` factors or fewer, see `Runs.at_counts`) or "chosen" (the model as
-        validation rows left it, at the mean over folds of its count); ``by``, what ``count`` is: the "median" or "mean"
-        of the factors used per training patient, or the "union" over them; ``C``, the mean over folds, with ``se`` and
-        95 % limits ``low`` and ``high``.
+        validation rows left it, at the mean over folds of its count); ``by``, what ``count`` is: one of
+        `COUNTS`; ``C``, the mean over folds, with ``se`` and 95 % limits ``low`` and ``high``.
     points : DataFrame
         Every point of every path of every fold.
     attrs : dict
-        The definitions of C, of its intervals, and the protocol.
+        The definitions of C, of its intervals, and the protocol; ``partial`` where fits are missing.
     """
 
     frame: pd.DataFrame
@@ -58,28 +64,35 @@ class Curve:
         """Draw C against the number of factors.
 
         A path is a line with its 95 % band, and the point that validation rows chose is marked on it; a model without
-        a path is a point at its own count, with its 95 % interval and a dotted level to compare with.
+        a path is a point at its own count, with its 95 % interval and a dotted level to compare with. Where fits are
+        missing, "unfinished" is written across.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             By default a new figure, made without pyplot.
-        x : "median", "mean" or "union"
-            What to count.
+        x : str
+            What to count: "median", "mean" or "union" of the factors used for patients, or "median_columns",
+            "mean_columns", "union_columns", where each column that codes a category counts.
 
         Returns
         -------
         matplotlib.figure.Figure
+
+        Raises
+        ------
+        InputError
+            SL-466 for another `x`.
         """
-        if x not in COUNTS:
-            raise InputError("SL-466", f"x={x!r}.", f"Use one of {', '.join(COUNTS)}.")
+        check_count("x", x)
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
         if ax is None:
             figure = Figure(figsize=(7.2, 4.4), layout="constrained")
             ax = figure.add_subplot()
-            note = "\n".join([CAPTION, self.attrs["C"], self.attrs["protocol"]])
+            names = ("C", "interval", "protocol", "partial")
+            note = "\n".join([CAPTION, *(fill(self.attrs[name], 150) for name in names if name in self.attrs)])
             figure.supxlabel(note, x=0.01, ha="left", ma="left", fontsize=6.5, color="0.35")
         rows = self.frame[self.frame["by"] == x]
         self._draw(ax, rows)
@@ -88,6 +101,8 @@ class Curve:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.92", linewidth=0.6)
         ax.set_axisbelow(True)
+        if "partial" in self.attrs:
+            ax.text(0.5, 0.5, "unfinished", transform=ax.transAxes, ha="center", va="center", **WATERMARK)
         return ax.figure
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -128,6 +143,12 @@ class Curve:
                 )
                 handles.append(bar)
         ax.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
+
+
+def check_count(parameter: str, name: str) -> None:
+    """Refuse what is none of `COUNTS` (SL-466)."""
+    if name not in COUNTS:
+        raise InputError("SL-466", f"{parameter}={name!r}.", f"Use one of {', '.join(COUNTS)}.")
 
 
 def _apart(count: pd.Series) -> pd.Series:

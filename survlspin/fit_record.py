@@ -25,7 +25,7 @@ class Fit:
         The seed the model was fitted with.
     points : DataFrame of float64 (P rows)
         One row per point of the path, densest first, or the one fit: ``lam``, ``validation_nll``, what the model uses
-        for training patients (the six counts of `survlspin.usage.COUNTS`), and ``C`` on the test rows.
+        for training patients (the six counts of `survlspin.curve.COUNTS`), and ``C`` on the test rows.
     chosen : int
         The point that the validation rows chose.
     share : DataFrame of float64 (P, G)
@@ -50,7 +50,7 @@ class Fit:
     influence: np.ndarray
     definition: str
     seconds: float
-    used: np.ndarray | None = None
+    used: np.ndarray
 
     def used_at(self, point: int) -> np.ndarray:
         """Return which factors the point uses for each listed row, bool (n_listed, G)."""

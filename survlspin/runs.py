@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from .curve import COUNTS, Curve
+from .curve import COUNTS, Curve, check_count
 from .errors import InputError
 from .fit_record import Fit
+from .fold_mean import FoldMean, interval
 from .folds import Fold
-from .metrics.estimate import Z95, logit_interval
+from .probes import probe_report, probe_share, smallest_lambda
+from .selection import agreement_of, frequency_of, stability_of
+
+if TYPE_CHECKING:
+    from .tuning import Ledger
 
 __all__ = ["Fit", "Runs"]
 
-INTERVAL = (
-    "95 % interval: each patient's influence on C (infinitesimal jackknife) averaged over folds, "
-    "plus the variance of C between folds / number of folds"
-)
+Pick = Callable[[Fit], int | None]  # a point of a fit's path
+Average = Callable[[tuple[tuple[Fit, int | None], ...]], FoldMean]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,21 @@ class Runs:
         Each row's patient.
     description : str
         The protocol.
+    labels : Index or array (n,), optional
+        What the rows are called; by default their positions.
+    probes : tuple of str
+        The columns of noise that were offered.
+    ledger : Ledger, optional
+        Every trial of tuning, and which rows it saw.
+    splits : DataFrame, optional
+        The rows, patients and events of each part of each fold, with a digest of its row labels.
+    unfinished : tuple of str
+        The fits that are missing. Every table then says so, and is of the fits that are there.
+
+    Raises
+    ------
+    InputError
+        SL-395 without any fit.
     """
 
     fits: list[Fit]
@@ -48,14 +68,30 @@ class Runs:
     paths: tuple[str, ...]
     patient: np.ndarray
     description: str
+    labels: pd.Index | np.ndarray | None = None
+    probes: tuple[str, ...] = ()
+    ledger: Ledger | None = None
+    splits: pd.DataFrame | None = None
+    unfinished: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.fits:
+            raise InputError("SL-395", "No fit is finished.", "Wait for the first, or resume the study.")
 
     @property
     def attrs(self) -> dict[str, str]:
-        """How C is defined, how its intervals are made, and the protocol; every table carries them."""
-        return {"C": self.fits[0].definition, "interval": INTERVAL, "protocol": self.description}
+        """How C is defined, how its intervals are made, and the protocol; every table carries them.
+
+        ``partial`` is there where fits are missing, and says how many.
+        """
+        attrs = {"C": self.fits[0].definition, "interval": self._interval, "protocol": self.description}
+        if self.unfinished:
+            missing, done = len(self.unfinished), len(self.fits)
+            attrs["partial"] = f"unfinished: {done} of {done + missing} fits; {missing} are missing"
+        return attrs
 
     def points(self) -> pd.DataFrame:
-        """Return every point of every fit: its penalty, factor counts, C, and whether the validation rows chose it."""
+        """Return every point of every fit: its penalty, counts, C, and whether it is the one that was chosen."""
         frames = [
             fit.points.assign(
                 model=fit.model,
@@ -76,12 +112,17 @@ class Runs:
         Columns: ``C``, the mean over folds, with ``se``, ``low``, ``high``; ``factors``, the factors used per training
         patient (median; mean over folds); ``difference`` in C with its own ``_se``, ``_low``, ``_high``; ``seconds``
         per fit; ``folds``; ``validation``, what became of the validation rows. ``attrs`` names the definitions.
+
+        Raises
+        ------
+        InputError
+            SL-349 for a `reference` that is no model.
         """
-        table = self._compare(list(self.validation), reference, lambda fit: fit.chosen)
+        table = self._compare(list(self.validation), reference, lambda fit: fit.chosen, self._mean)
         points = self.points().query("chosen").groupby("model")
         table.insert(4, "factors", points["median"].mean())
         table["seconds"] = points["seconds"].mean()
-        table["folds"] = len(self.folds)
+        table["folds"] = [len({fit.fold for fit in self._of(model)}) for model in table.index]
         table["validation"] = pd.Series(self.validation)
         return table
 
@@ -91,105 +132,175 @@ class Runs:
         """Return C at k factors for every model with a path, and its difference from `reference` at the same k.
 
         C at k factors is that of the densest point of the path whose training count is at most k, fold by fold, and NaN
-        where a fold has no such point. `by` says which count: the "median" or the "mean" of the factors used per
-        training patient, or the "union" over them. Columns as in `table`.
+        where a fold has no such point. `by` says which count, one of `survlspin.curve.COUNTS`: the "median" or the
+        "mean" of the factors used per training patient, or the "union" over them; or "median_columns", "mean_columns",
+        "union_columns", where each column that codes a category counts. Columns as in `table`.
+
+        Raises
+        ------
+        InputError
+            SL-349 for a `reference` that is no model with a path; SL-466 for another `by`.
         """
+        check_count("by", by)
+        mean = lru_cache(3 * len(self.paths))(self._mean)  # neighbouring k often mean the same points
         tables = {}
         for k in counts:
 
             def pick(fit: Fit, most: float = k) -> int | None:
                 return densest(fit.points[by].to_numpy(), most)
 
-            tables[k] = self._compare(list(self.paths), reference, pick)
+            tables[k] = self._compare(list(self.paths), reference, pick, mean)
         table = pd.concat(tables, names=["count"]).swaplevel().sort_index(level="model", sort_remaining=False)
         table.attrs = self.attrs
         return table
 
     def curve(self) -> Curve:
-        """Return C against the number of factors used: paths as lines, every model's own choice as a point."""
+        """Return C against what is used, by each count: paths as lines, every model's own choice as a point."""
         points, chosen = self.points(), self.table()
         own = points[points["chosen"]].groupby("model")
         frames = [chosen.assign(kind="chosen", by=by, count=own[by].mean()).reset_index() for by in COUNTS]
         for by in COUNTS if self.paths else ():
             most = np.ceil(points[points["model"].isin(self.paths)].groupby("model")[by].max())
             path = self.at_counts(range(1, int(most.max()) + 1), by).assign(kind="path", by=by).reset_index()
-            frames.append(path[path["count"] <= path["model"].map(most)].dropna(subset="C"))
-        frame = pd.concat(frames, ignore_index=True)[["model", "kind", "by", "count", "C", "se", "low", "high"]]
-        return Curve(frame, points, self.attrs)
+            frames.append(path[path["count"] <= path["model"].map(most)])
+        columns = ["model", "kind", "by", "count", "C", "se", "low", "high"]
+        return Curve(pd.concat(frames, ignore_index=True).dropna(subset="C")[columns], points, self.attrs)
+
+    def choose_by_probes(self, rate: float) -> Runs:
+        """Return the same with every path at the smallest penalty that selects at most the share `rate` of the probes.
+
+        At that penalty and at every larger one, no more of the probes are used for any training patient; test rows
+        have no say. Models without a path stay as they are.
+
+        Raises
+        ------
+        InputError
+            SL-390 for a rate that is none, and where a fit was offered no probe.
+        """
+
+        def chosen(fit: Fit) -> Fit:
+            if fit.model not in self.paths:
+                return fit
+            point = smallest_lambda(fit.points["lam"], probe_share(fit.share, self.probes), rate)
+            return replace(fit, chosen=point)
+
+        words = f"{self.description}; penalties chosen so that at most {rate:.0%} of {len(self.probes)} probes are used"
+        return replace(self, fits=[chosen(fit) for fit in self.fits], description=words)
+
+    def probe_table(self) -> pd.DataFrame:
+        """Return what every model made of the probes: see `survlspin.probes.probe_report`."""
+        return self._named(probe_report(self.fits, self.probes))
+
+    def agreement(self, model: str) -> pd.DataFrame:
+        """Return for every row how many models that did not train on it list each factor: a model per fold and seed.
+
+        One row per row of the data, by label: ``models``, how many say something of it (0 for rows that every fold
+        trains or validates on), and for each factor how many of these use it.
+
+        Raises
+        ------
+        InputError
+            SL-396 for a `model` without fits.
+        """
+        if not (fits := self._of(model)):
+            raise InputError("SL-396", f"No fit of {model!r}.", f"Use one of {', '.join(self._fitted)}.")
+        table = agreement_of(fits, self.folds, len(self.patient))
+        return self._named(table if self.labels is None else table.set_axis(pd.Index(self.labels), axis=0))
+
+    def stability(self) -> pd.DataFrame:
+        """Return how alike the sets of factors are that a model selects on several folds, one row per model.
+
+        A fold's set holds the factors used for half of its training patients or more. Columns: ``folds``; ``nogueira``,
+        with 95 % limits ``nogueira_low`` and ``nogueira_high``, see `survlspin.stability.nogueira`; ``jaccard``, the
+        mean over pairs of folds of the share of factors that two sets have in common; ``patient_jaccard``, the same of
+        the sets that two folds list for one patient that neither trained on, mean over patients. NaN where there is
+        nothing to compare, or where every set is empty or full.
+        """
+        rows = {model: stability_of(self._of(model), self.folds, len(self.patient)) for model in self._fitted}
+        table = self._named(pd.DataFrame(rows).T.astype({"folds": int}).rename_axis("model"))
+        trained = pd.concat([pd.Series(self.patient[fold.train]).drop_duplicates() for fold in self.folds.values()])
+        shared = "share patients, which makes them more alike" if trained.duplicated().any() else "share no patient"
+        table.attrs["nogueira"] = f"95 % limits by the jackknife over folds and Student's t; training sets {shared}"
+        return table
+
+    def frequency(self) -> pd.DataFrame:
+        """Return one row per model and factor: the number of ``folds`` that use it for half of their training patients
+        or more, ``of`` how many, and the mean over folds of the ``share`` of training patients it is used for."""
+        tables = {model: frequency_of(self._of(model)) for model in self._fitted}
+        return self._named(pd.concat(tables, names=["model", "factor"]))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write table.csv, folds.csv (the points of every fit), curve.csv, curve.png, curve.svg; return the paths."""
+        """Write table.csv, folds.csv (the points of every fit), stability.csv, frequency.csv, curve.csv, curve.png,
+        curve.svg, and where there are any probes.csv, splits.csv and ledger.csv; return the paths."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.table().to_csv(folder / "table.csv")
-        self.points().to_csv(folder / "folds.csv", index=False)
-        return [folder / "table.csv", folder / "folds.csv", *self.curve().save(folder)]
+        tables = {
+            "table": self.table(),
+            "folds": self.points().set_index("model"),
+            "stability": self.stability(),
+            "frequency": self.frequency(),
+        }
+        tables |= {"probes": self.probe_table()} if self.probes else {}
+        tables |= {"splits": self.splits} if self.splits is not None else {}
+        for name, table in tables.items():
+            table.to_csv(folder / f"{name}.csv", index=name != "splits")
+        files = [folder / f"{name}.csv" for name in tables]
+        if self.ledger is not None:
+            files.append(folder / "ledger.csv")
+            self.ledger.to_csv(files[-1])
+        return [*files, *self.curve().save(folder)]
 
-    def _mean(self, model: str, pick: Callable[[Fit], int | None]) -> _Mean:
-        """Average the picked point of every fit of a model."""
-        fits = [fit for fit in self.fits if fit.model == model]
-        values: dict[str, list[float]] = {name: [] for name in self.folds}
-        influence = np.zeros(len(self.patient))
-        for fit in fits:
-            if (i := pick(fit)) is None:
-                values[fit.fold].append(np.nan)
-            else:
-                values[fit.fold].append(fit.points["C"].iloc[i])
-                influence[self.folds[fit.fold].test] += fit.influence[i] / len(fits)
-        by_fold = np.array([np.mean(over_seeds) for over_seeds in values.values()])
-        return _Mean(by_fold, np.bincount(self.patient, influence))
+    @property
+    def _fitted(self) -> list[str]:
+        return [model for model in self.validation if self._of(model)]
 
-    def _compare(self, models: list[str], reference: str | None, pick: Callable[[Fit], int | None]) -> pd.DataFrame:
-        """Return one row per model: C, and its difference from the reference."""
+    @property
+    def _interval(self) -> str:
+        """How the intervals are made; model by model where that differs."""
+        models: dict[str, list[str]] = {}
+        for model in self._fitted:
+            cells = {(fit.fold, fit.seed) for fit in self._of(model)}
+            models.setdefault(interval(len({fold for fold, _ in cells}), len(cells)), []).append(model)
+        return "; ".join(models if len(models) == 1 else (f"{', '.join(who)}: {how}" for how, who in models.items()))
+
+    def _of(self, model: str) -> list[Fit]:
+        """Return the fits of a model, by fold and seed."""
+        place = list(self.folds).index
+        return sorted((fit for fit in self.fits if fit.model == model), key=lambda fit: (place(fit.fold), fit.seed))
+
+    def _named(self, table: pd.DataFrame) -> pd.DataFrame:
+        table.attrs = {**self.attrs, **table.attrs}
+        return table
+
+    def _mean(self, chosen: tuple[tuple[Fit, int | None], ...]) -> FoldMean:
+        """Average points of fits, all folds alike."""
+        values: dict[str, list[float]] = {}
+        for fit, point in chosen:
+            values.setdefault(fit.fold, []).append(np.nan if point is None else fit.points["C"].iloc[point])
+        influence = np.full(len(self.patient), 0.0 if chosen else np.nan)
+        for fit, point in chosen:
+            if point is not None:
+                share = 1 / (len(values) * len(values[fit.fold]))
+                influence[self.folds[fit.fold].test] += fit.influence[point] * share
+        by_fold = [np.mean(over_seeds) for over_seeds in values.values()]
+        single = next(iter(values.values()), [np.nan])
+        return FoldMean(np.array(by_fold if len(by_fold) > 1 else single), np.bincount(self.patient, influence))
+
+    def _compare(self, models: list[str], reference: str | None, pick: Pick, mean: Average) -> pd.DataFrame:
+        """Return one row per model: C, and its difference from the reference on the fits that both have."""
         reference = models[0] if reference is None else reference
         if reference not in models:
             raise InputError("SL-349", f"reference {reference!r}.", f"Use one of {', '.join(models)}.")
-        means = {model: self._mean(model, pick) for model in models}
-        table = pd.DataFrame({name: mean.columns(means[reference]) for name, mean in means.items()}).T
-        table.attrs = self.attrs
-        return table.rename_axis("model")
+        chosen = {model: tuple((fit, pick(fit)) for fit in self._of(model)) for model in models}
+        cells = {model: {(fit.fold, fit.seed) for fit, _ in pairs} for model, pairs in chosen.items()}
 
+        def row(model: str) -> dict[str, float]:
+            both = cells[model] & cells[reference]
+            pair = (tuple(c for c in chosen[name] if (c[0].fold, c[0].seed) in both) for name in (model, reference))
+            ours, theirs = map(mean, pair)
+            return mean(chosen[model]).columns(ours - theirs)
 
-@dataclass(frozen=True, eq=False)
-class _Mean:
-    """A measure averaged over folds: its value on each (K,), and each patient's averaged influence (m,)."""
-
-    by_fold: np.ndarray
-    influence: np.ndarray
-
-    def __sub__(self, other: _Mean) -> _Mean:
-        return _Mean(self.by_fold - other.by_fold, self.influence - other.influence)
-
-    @property
-    def value(self) -> float:
-        return float(self.by_fold.mean())
-
-    @property
-    def se(self) -> float:
-        """Standard error of the mean of K folds whose test sets overlap.
-
-        The K values are not independent: with train-one/test-nine any two test sets share most of their patients, and
-        the naive ``sd / sqrt(K)`` covers 51 to 54 % where it claims 95. Two errors are added instead. Test patients are
-        a sample: patient i moves fold k's C by u_ik (the infinitesimal jackknife; 0 where i is not tested), the mean by
-        ``sum_k u_ik / K``, and these squares add up over patients. The K models are a sample, too: with disjoint
-        training sets their spread adds ``s^2 / K``. In simulations of linear models this covers 90 to 97 %, for a C and
-        for a difference, under train-one/test-nine and under 5 times repeated 5-fold cross-validation.
-        """
-        return float(np.sqrt(np.sum(self.influence**2) + self.by_fold.var(ddof=1) / len(self.by_fold)))
-
-    def columns(self, reference: _Mean) -> dict[str, float]:
-        difference = self - reference
-        low, high = logit_interval(self.value, self.se)
-        return {
-            "C": self.value,
-            "se": self.se,
-            "low": low,
-            "high": high,
-            "difference": difference.value,
-            "difference_se": difference.se,
-            "difference_low": difference.value - Z95 * difference.se,
-            "difference_high": difference.value + Z95 * difference.se,
-        }
+        return self._named(pd.DataFrame({model: row(model) for model in models}).T.rename_axis("model"))
 
 
 def densest(counts: np.ndarray, k: float) -> int | None:

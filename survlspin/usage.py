@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .curve import COUNTS
 from .estimators.selecting import by_factor
 
 __all__ = ["COUNTS", "Usage", "usage"]
-
-COUNTS = ("median", "mean", "union", "median_columns", "mean_columns", "union_columns")
-"""The ways to count what a model uses: per patient (median or mean over patients) or by any patient (union), a category
-as one factor or as the columns that code it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +22,7 @@ class Usage:
     share : Series (G,)
         The share of the patients whose answer uses each factor.
     counts : dict
-        Name of `COUNTS` -> number.
+        Each of `survlspin.curve.COUNTS` -> number.
     used : bool array (n, G)
         The factors of each patient.
     """

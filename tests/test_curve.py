@@ -14,7 +14,7 @@ from survlspin.errors import InputError
 @pytest.fixture
 def curve():
     rows = []
-    for by, more in zip(COUNTS, (0, 0.4, 2), strict=True):
+    for by, more in zip(COUNTS, (0, 0.4, 2, 3, 3.4, 5), strict=True):
         rows += [("path", "path", by, k, 0.6 + k / 100, 0.01) for k in range(1, 6)]
         rows += [("path", "chosen", by, 3 + more, 0.63, 0.01)]
         rows += [(name, "chosen", by, 8, 0.64, 0.01) for name in ("forest", "Cox PH")]
@@ -52,9 +52,9 @@ def test_a_figure_says_how_it_was_made(curve):
 
 def test_what_is_counted_changes_axis_and_points(curve):
     figures = [curve.plot(x=by) for by in COUNTS]
-    assert len({figure.axes[0].get_xlabel() for figure in figures}) == 3
+    assert len({figure.axes[0].get_xlabel() for figure in figures}) == 6
     chosen = [next(line for line in f.axes[0].lines if line.get_markerfacecolor() == "white") for f in figures]
-    assert [line.get_xdata()[0] for line in chosen] == [3, 3.4, 5]
+    assert [line.get_xdata()[0] for line in chosen] == [3, 3.4, 5, 6, 6.4, 8]
 
 
 def test_it_draws_into_given_axes(curve):
@@ -68,6 +68,17 @@ def test_it_draws_into_given_axes(curve):
 def test_more_models_than_colours(curve):
     frame = pd.concat([curve.frame.assign(model=f"{i} " + curve.frame["model"]) for i in range(5)])
     assert len(Curve(frame, frame, curve.attrs).plot().axes[0].get_legend().get_texts()) == 15
+
+
+def test_an_unfinished_study_has_a_watermark(curve):
+    def marks(attrs):
+        figure = Curve(curve.frame, curve.points, attrs).plot()
+        return [text.get_text() for text in figure.axes[0].texts], figure.get_supxlabel()
+
+    assert marks(curve.attrs)[0] == []
+    texts, note = marks({**curve.attrs, "partial": "unfinished: 3 of 5 fits"})
+    assert texts == ["unfinished"]
+    assert "3 of 5 fits" in note
 
 
 def test_an_unknown_count(curve):
@@ -85,10 +96,10 @@ def test_saved_files_are_a_table_and_two_figures(curve, tmp_path):
 def test_pyplot_is_never_loaded_and_matplotlib_only_to_plot():
     code = """if True:
         import sys, pandas as pd
-        from survlspin.curve import Curve
+        from survlspin.curve import COUNTS, Curve
         assert "matplotlib" not in sys.modules
         row = dict(model="a", kind="chosen", by="median", count=3, C=0.6, se=0.1, low=0.5, high=0.7)
-        Curve(pd.DataFrame([row]), None, {"C": "", "protocol": ""}).plot()
+        Curve(pd.DataFrame([row]), None, {}).plot()
         assert "matplotlib.pyplot" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", code], check=True)

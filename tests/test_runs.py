@@ -1,15 +1,20 @@
-"""Tables: means over folds, intervals, paired differences, C at a number of factors."""
+"""Tables: means over folds, intervals, paired differences, C at a number of factors, what is selected how often."""
+
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from survlspin.curve import COUNTS
 from survlspin.errors import InputError
 from survlspin.folds import Fold
 from survlspin.metrics.estimate import logit_interval
 from survlspin.runs import Fit, Runs, densest
 
 N, FOLDS, POINTS = 30, 4, 3
+FACTORS = ["age", "grade", "size", "probe_1", "probe_2"]
 
 
 def fits(model, fold, k, rng, path):
@@ -19,13 +24,19 @@ def fits(model, fold, k, rng, path):
             "median": [6.0, 3.0, 1.0][:points],
             "mean": [6.5, 3.4 + k / 4, 1.2][:points],
             "union": [8.0, 6.0, 4.0][:points],
+            "median_columns": [9.0, 5.0, 2.0][:points],
+            "mean_columns": [9.5, 5.4, 2.2][:points],
+            "union_columns": [12.0, 9.0, 6.0][:points],
             "C": rng.uniform(0.6, 0.7, points),
             "lam": np.arange(points) / 10.0,
             "validation_nll": rng.normal(size=points),
         }
     )
     influence = rng.normal(scale=0.004, size=(points, len(fold.test))).astype(np.float32)
-    return Fit(model, fold.name, 0, frame, points // 2, pd.DataFrame(), influence, influence, "C(Harrell)", 1.5)
+    used = rng.random((points, len(fold.test), len(FACTORS))) < [0.9, 0.6, 0.4, 0.1, 0.1]
+    share = pd.DataFrame(rng.random((points, len(FACTORS))), columns=FACTORS)
+    packed = np.packbits(used, axis=-1)
+    return Fit(model, fold.name, 0, frame, points // 2, share, influence, influence, "C(Harrell)", 1.5, packed)
 
 
 @pytest.fixture
@@ -93,7 +104,7 @@ def test_table_says_what_its_numbers_are(runs):
 
 
 def test_rows_of_one_patient_count_as_one(runs):
-    alone, pairs = runs.table(), Runs(**{**vars(runs), "patient": np.arange(N) // 2}).table()
+    alone, pairs = runs.table(), replace(runs, patient=np.arange(N) // 2).table()
     values, influence = by_hand(runs, "path", 1)
     together = influence.reshape(-1, 2).sum(axis=1)
     assert pairs.loc["path", "se"] ** 2 == pytest.approx((together**2).sum() + values.var(ddof=1) / FOLDS, rel=1e-6)
@@ -101,7 +112,7 @@ def test_rows_of_one_patient_count_as_one(runs):
 
 
 def test_seeds_are_averaged_within_folds(runs):
-    twice = Runs(**{**vars(runs), "fits": [*runs.fits, *runs.fits]})
+    twice = replace(runs, fits=[*runs.fits, *runs.fits])
     pd.testing.assert_frame_equal(twice.table(), runs.table())
 
 
@@ -147,14 +158,248 @@ def test_points_lists_every_point_of_every_fit(runs):
     assert points.query("model == 'path' and fold == '2'")["median"].tolist() == [6, 3, 1]
 
 
+def test_c_at_counts_of_columns(runs):
+    found = runs.at_counts([5], by="median_columns").loc[("path", 5), "C"]
+    assert found == pytest.approx(by_hand(runs, "path", 1)[0].mean(), abs=1e-12)
+    assert found != runs.at_counts([5], by="mean_columns").loc[("path", 5), "C"]
+    with pytest.raises(InputError, match="SL-466"):
+        runs.at_counts([5], by="columns")
+
+
+def test_the_curve_has_every_axis(runs):
+    frame = runs.curve().frame
+    assert set(frame["by"]) == set(COUNTS)
+    paths = frame[(frame["kind"] == "path") & (frame["model"] == "path")].groupby("by")["count"]
+    assert paths.max().to_dict() == {
+        **{"median": 6, "mean": 7, "union": 8},
+        **{"median_columns": 9, "mean_columns": 10, "union_columns": 12},
+    }
+    own = frame[(frame["kind"] == "chosen") & (frame["model"] == "path")].set_index("by")["count"]
+    assert own["median_columns"] == 5
+    three = frame.query("model == 'path' and kind == 'path' and by == 'median' and count == 3").iloc[0]
+    pd.testing.assert_series_equal(
+        three[["C", "se", "low", "high"]].astype(float),
+        runs.at_counts([3]).loc[("path", 3), ["C", "se", "low", "high"]],
+        check_names=False,
+    )
+
+
+def one_fold(runs, seeds):
+    """The first fold alone, each model fitted with several seeds."""
+    rng = np.random.default_rng(1)
+    fold = runs.folds["0"]
+    made = [replace(fits(m, fold, s, rng, m != "plain"), seed=s) for m in runs.validation for s in range(seeds)]
+    return replace(runs, fits=made, folds={"0": fold})
+
+
+def test_one_fold_with_several_seeds_takes_these_for_models(runs):
+    runs = one_fold(runs, 3)
+    mine, plain = ([fit for fit in runs.fits if fit.model == model] for model in ("path", "plain"))
+    C = np.array([fit.points["C"].iloc[1] for fit in mine])
+    influence = np.mean([fit.influence[1] for fit in mine], axis=0)
+    table = runs.table()
+    assert table.loc["path", "se"] ** 2 == pytest.approx(np.sum(influence**2) + C.var(ddof=1) / 3, rel=1e-6)
+    apart = np.array([fit.points["C"].iloc[0] for fit in plain]) - C
+    between = np.mean([fit.influence[0] for fit in plain], axis=0) - influence
+    expected = np.sum(between**2) + apart.var(ddof=1) / 3
+    assert table.loc["plain", "difference_se"] ** 2 == pytest.approx(expected, rel=1e-6)
+    assert "between seeds" in table.attrs["interval"]
+    assert "missing: one fold" in table.attrs["interval"]
+
+
+def test_one_fold_with_one_seed_says_what_is_missing(runs):
+    runs = one_fold(runs, 1)
+    table = runs.table()
+    assert table.loc["path", "se"] ** 2 == pytest.approx(np.sum(runs.fits[0].influence[1] ** 2), rel=1e-6)
+    assert table.attrs["interval"].endswith("the variance between models is missing: one fold, one seed")
+    assert np.isnan(runs.stability()["nogueira"]).all()
+    assert runs.at_counts([3]).loc[("path", 3), "C"] == table.loc["path", "C"]
+
+
+def test_where_fits_are_missing_it_says_so_and_pairs_what_is_there(runs):
+    gone = [fit for fit in runs.fits if fit.model == "plain" and fit.fold in "01"]
+    some = replace(runs, fits=[fit for fit in runs.fits if fit not in gone], unfinished=("plain 0", "plain 1"))
+    table = some.table()
+    pd.testing.assert_frame_equal(table.loc[["path", "other"]], runs.table().loc[["path", "other"]])
+    assert table["folds"].to_dict() == {"path": 4, "other": 4, "plain": 2}
+    (C, influence), (base, base_influence) = (by_hand_of(some, model, "23") for model in ("plain", "path"))
+    assert table.loc["plain", "C"] == pytest.approx(C.mean(), abs=1e-12)
+    se = np.sqrt(((influence - base_influence) ** 2).sum() + (C - base).var(ddof=1) / 2)
+    assert table.loc["plain", "difference_se"] == pytest.approx(se, rel=1e-6)
+    assert table.attrs["partial"] == "unfinished: 10 of 12 fits; 2 are missing"
+    for other in (some.at_counts(), some.stability(), some.frequency(), some.agreement("path")):
+        assert other.attrs["partial"] == table.attrs["partial"]
+    assert "partial" not in runs.table().attrs
+    assert some.curve().attrs["partial"]
+
+
+def by_hand_of(runs, model, folds):
+    """C on some folds, and the influences averaged over these."""
+    mine = [fit for fit in runs.fits if fit.model == model and fit.fold in folds]
+    influence = np.zeros((len(mine), N))
+    for row, fit in zip(influence, mine, strict=True):
+        row[runs.folds[fit.fold].test] = fit.influence[fit.chosen]
+    return np.array([fit.points["C"].iloc[fit.chosen] for fit in mine]), influence.mean(axis=0)
+
+
+def test_a_model_with_one_fold_so_far_and_one_with_none(runs):
+    kept = [fit for fit in runs.fits if fit.model == "path" or (fit.model == "plain" and fit.fold == "0")]
+    table = replace(runs, fits=kept, unfinished=("some",) * 7).table()
+    assert table.loc["plain", "se"] == pytest.approx(np.sqrt(np.sum(by_hand_of(runs, "plain", "0")[1] ** 2)), rel=1e-6)
+    assert np.isfinite(table.loc["plain", "difference_se"])
+    assert np.isnan(table.loc["other", ["C", "se", "difference", "factors"]].astype(float)).all()
+    assert table.loc["other", "folds"] == 0
+    assert "path: 95 %" in table.attrs["interval"]
+    assert "plain: 95 %" in table.attrs["interval"]
+
+
+def test_no_fit_at_all(runs):
+    with pytest.raises(InputError, match="SL-395"):
+        replace(runs, fits=[])
+
+
+def test_agreement_counts_the_models_that_did_not_train_on_a_row(runs):
+    labels = [f"p{i}" for i in range(N)]
+    table = replace(runs, labels=labels).agreement("path")
+    assert table.index.tolist() == labels
+    assert list(table) == ["models", *FACTORS]
+    assert (table["models"] == FOLDS - 1).all()
+    mine = [fit for fit in runs.fits if fit.model == "path"]
+    for row in range(N):
+        count = np.zeros(len(FACTORS), dtype=int)
+        for fit in mine:
+            if row in (test := runs.folds[fit.fold].test.tolist()):
+                count += fit.used_at(fit.chosen)[test.index(row)]
+        assert table.iloc[row, 1:].tolist() == count.tolist()
+    with pytest.raises(InputError, match="SL-396"):
+        runs.agreement("nobody")
+
+
+def test_agreement_lists_rows_aside_and_not_those_that_every_fold_validates_on(runs):
+    folds = {name: replace(f, test=f.test[f.test > 0], aside=np.arange(1)) for name, f in runs.folds.items()}
+    table = replace(runs, folds={n: replace(f, aside=f.aside[:0] if n == "0" else f.aside) for n, f in folds.items()})
+    assert table.agreement("plain")["models"].tolist() == [FOLDS - 1] * N
+    one = {n: replace(f, test=f.test[f.test != 5]) for n, f in runs.folds.items()}
+    cut = [replace(fit, used=fit.used[:, runs.folds[fit.fold].test != 5]) for fit in runs.fits]
+    agreement = replace(runs, folds=one, fits=cut).agreement("plain")
+    assert agreement.loc[5].tolist() == [0] * (1 + len(FACTORS))
+
+
+def test_a_factor_that_a_fold_lacks_is_not_selected_there(runs):
+    mine = [fit for fit in runs.fits if fit.model == "path"]
+    used = mine[0].used_at(1)[:, [1, 2, 3, 4]]
+    short = replace(mine[0], share=mine[0].share[FACTORS[1:]], used=np.packbits(np.stack([used] * 3), axis=-1))
+    table = replace(runs, fits=[*mine[1:], short]).agreement("path")
+    full = runs.agreement("path")
+    assert list(table) == list(full)
+    pd.testing.assert_frame_equal(table.drop(columns="age"), full.drop(columns="age"))
+    tested = np.zeros(N, dtype=int)
+    tested[runs.folds["0"].test] = mine[0].used_at(1)[:, 0]
+    assert (full["age"] - table["age"]).tolist() == tested.tolist()
+    frequency = replace(runs, fits=[*mine[1:], short]).frequency()
+    assert frequency.loc[("path", "age"), "share"] == pytest.approx(
+        np.mean([f.share["age"][1] for f in mine[1:]] + [0])
+    )
+
+
+def test_stability_over_folds_and_over_patients(runs):
+    mine = [fit for fit in runs.fits if fit.model == "path"]
+    sets = [set(fit.share.columns[fit.share.iloc[1] >= 0.5]) for fit in mine]
+    table = runs.stability()
+    assert table.loc["path", "folds"] == 4
+    assert table.loc["path", "jaccard"] == pytest.approx(
+        np.mean([len(a & b) / len(a | b) for a, b in combinations(sets, 2)])
+    )
+    share = np.mean([[name in s for name in FACTORS] for s in sets], axis=0)
+    chance = share.mean() * (1 - share.mean())
+    assert table.loc["path", "nogueira"] == pytest.approx(1 - 4 / 3 * np.mean(share * (1 - share)) / chance)
+    assert table.loc["path", "nogueira_low"] < table.loc["path", "nogueira"] < table.loc["path", "nogueira_high"]
+    assert "share no patient" in table.attrs["nogueira"]
+    by_row = []
+    for row in range(N):
+        lists = [f.used_at(1)[runs.folds[f.fold].test == row][0] for f in mine if row in runs.folds[f.fold].test]
+        pairs = [(a & b).sum() / (a | b).sum() for a, b in combinations(lists, 2) if (a | b).any()]
+        by_row += [np.mean(pairs)] if pairs else []
+    assert table.loc["path", "patient_jaccard"] == pytest.approx(np.mean(by_row))
+
+
+def test_training_sets_that_share_patients_are_named(runs):
+    folds = {name: replace(fold, train=np.arange(10)) for name, fold in runs.folds.items()}
+    assert "share patients, which" in replace(runs, folds=folds).stability().attrs["nogueira"]
+
+
+def test_seeds_of_a_fold_make_one_set_and_no_pair(runs):
+    same = replace(runs, fits=[*runs.fits, *(replace(fit, seed=1) for fit in runs.fits)])
+    pd.testing.assert_frame_equal(same.stability(), runs.stability())
+    pd.testing.assert_frame_equal(same.frequency(), runs.frequency())
+    assert (same.agreement("path")["models"] == 2 * (FOLDS - 1)).all()
+
+
+def test_frequency_by_hand(runs):
+    shares = pd.DataFrame([fit.share.iloc[1] for fit in runs.fits if fit.model == "other"])
+    found = runs.frequency().loc["other"]
+    assert found["folds"].tolist() == (shares >= 0.5).sum().tolist()
+    assert found["of"].tolist() == [4] * len(FACTORS)
+    np.testing.assert_allclose(found["share"], shares.mean())
+
+
+def with_probes(runs):
+    """Paths whose probes are used at the smallest penalty (one of them), or at none."""
+    shares = [[0.2, 0.2], [0.0, 0.2], [0.0, 0.0]]
+    made = [
+        replace(
+            fit, share=fit.share.assign(**dict(zip(FACTORS[3:], np.transpose(shares[: len(fit.points)]), strict=True)))
+        )
+        for fit in runs.fits
+    ]
+    return replace(runs, fits=made, probes=("probe_1", "probe_2"))
+
+
+def test_probes_choose_the_penalty_of_paths(runs):
+    runs = with_probes(runs)
+    for rate, point in ((0, 2), (0.5, 1), (1, 0)):
+        chosen = runs.choose_by_probes(rate)
+        assert {(fit.model, fit.chosen) for fit in chosen.fits} == {("path", point), ("other", point), ("plain", 0)}
+        assert chosen.table().loc["path", "C"] == pytest.approx(by_hand(runs, "path", point)[0].mean(), abs=1e-12)
+        assert f"at most {rate:.0%} of 2 probes" in chosen.attrs["protocol"]
+    assert {fit.chosen for fit in runs.fits if fit.model == "path"} == {1}
+    with pytest.raises(InputError, match="SL-390"):
+        runs.choose_by_probes(2)
+    with pytest.raises(InputError, match="SL-390"):
+        replace(runs, probes=()).choose_by_probes(0.1)
+
+
+def test_the_probe_table_says_what_was_selected(runs):
+    table = with_probes(runs).probe_table()
+    assert table["selected"].to_dict() == {"path": 1, "other": 1, "plain": 2}
+    assert table["offered"].tolist() == [2] * 3
+    assert table.attrs["C"] == "C(Harrell)"
+    assert "upper" in table.attrs
+
+
 def test_save_writes_what_it_says(runs, tmp_path):
+    names = ["table.csv", "folds.csv", "stability.csv", "frequency.csv", "curve.csv", "curve.png", "curve.svg"]
     paths = runs.save(tmp_path / "new folder" / "é")
-    assert [path.name for path in paths] == ["table.csv", "folds.csv", "curve.csv", "curve.png", "curve.svg"]
+    assert [path.name for path in paths] == names
     table = pd.read_csv(paths[0], index_col="model")
     np.testing.assert_allclose(table["C"], runs.table()["C"])
     assert len(pd.read_csv(paths[1])) == len(runs.points())
-    assert paths[3].read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in paths[4].read_bytes()
+    assert paths[5].read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in paths[6].read_bytes()
+
+
+def test_save_writes_probes_splits_and_ledger_where_there_are_any(runs, tmp_path):
+    class Ledger:
+        def to_csv(self, path):
+            path.write_text("# test rows used for tuning: 0\n")
+
+    splits = pd.DataFrame({"fold": ["1"], "part": ["train"], "rows": [5]})
+    paths = replace(with_probes(runs), splits=splits, ledger=Ledger()).save(tmp_path)
+    written = {path.name: path for path in paths}
+    assert {"probes.csv", "splits.csv", "ledger.csv"} <= set(written)
+    pd.testing.assert_frame_equal(pd.read_csv(written["splits.csv"], dtype={"fold": str}), splits)
+    assert written["ledger.csv"].read_text().endswith("tuning: 0\n")
+    assert pd.read_csv(written["probes.csv"])["model"].tolist() == ["path", "other", "plain"]
 
 
 @pytest.mark.parametrize("table", ["table", "at_counts"])
