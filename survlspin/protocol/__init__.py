@@ -3,6 +3,7 @@
 from ..folds import External, Fold, RepeatedKFold, Splitter, TrainOneTestNine, default_cv
 from ..probes import Probes
 from ..runs import Fit, Runs
+from ..tuning import Tuning
 from .compare import run
 from .stored import read_runs, status
 from .unit import Unit, fit_unit
@@ -16,6 +17,7 @@ __all__ = [
     "Runs",
     "Splitter",
     "TrainOneTestNine",
+    "Tuning",
     "Unit",
     "default_cv",
     "fit_unit",

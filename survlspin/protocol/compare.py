@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -16,9 +18,11 @@ from ..folds import Splitter
 from ..probes import Probes
 from ..runs import Fit, Runs
 from ..store import Store, StoreFolder
+from ..tuning import Tuning
 from .memory import check_memory, need_of
 from .plan import Plan, plan
 from .stored import fits_in, keep_study, keep_unit
+from .tune import tune_models, tuning_of
 from .unit import Unit, fit_unit
 from .work import Failure, Task, carry_out, marks_for, refuse_failures
 
@@ -31,7 +35,7 @@ def run(
     y,
     cv: Splitter | None = None,
     over: Mapping[str, Mapping[str, Any]] | None = None,
-    tune=None,
+    tune: Tuning | int | None = None,
     probes: Probes | None = None,
     store: str | os.PathLike | None = None,
     n_jobs: int | None = None,
@@ -58,6 +62,9 @@ def run(
         The models whose whole penalty path is wanted: ``{"LSPIN": {"lam": "path"}}``, or of so many penalties:
         ``{"LSPIN": {"lam": "path", "points": 12}}``. In the table they stand with the point that the validation rows
         chose.
+    tune : Tuning or int, optional
+        How settings are found before, or the number of trials for each model; see `survlspin.tuning.Tuning`.
+        Where all folds use what was found on the first, no fold tests on the patients it saw.
     probes : Probes, optional
         Columns that can mean nothing, to be added to X: what selects them selects falsely.
     store : str or path, optional
@@ -84,7 +91,8 @@ def run(
         SL-341 to SL-346 folds that cannot be made, SL-382 to SL-386 folds that cannot be used; SL-347 a path that
         cannot be had; SL-348 seeds; SL-351 a category so rare that a fold has nobody to learn it from; SL-355 to SL-362
         a store that cannot be used; SL-363 fits that failed, SL-364 whose process died twice, once all others are done;
-        SL-365 too little memory; SL-369 results that do not stay in the store; SL-388, SL-389 probes.
+        SL-365 too little memory; SL-369 results that do not stay in the store; SL-371 to SL-379, SL-387 tuning;
+        SL-388, SL-389 probes.
     InputTypeError
         SL-350 something that is not an estimator, not a splitter, no probes.
 
@@ -101,60 +109,73 @@ def run(
     >>> int(runs.table().loc["Cox PH", "factors"])
     3
     """
-    made = plan(models, X, y, cv, over, probes, random_state, groups)
-    check_memory(need_of(made.units(made.folds), made.X, n_jobs))
-    with ExitStack() as stack:
-        kept = None if store is None else stack.enter_context(Store.open(store, made.describe()))
-        units, about = made.units(made.folds), made.about(made.folds)
-        if kept is None:
-            return Runs(_fits(units, made, n_jobs, progress), **about)
-        return Runs(_kept_fits(units, made, kept, about, n_jobs, progress), **about)
+    made, tuning = plan(models, X, y, cv, over, probes, random_state, groups), tuning_of(tune)
+    plain = made.units(made.folds)
+    check_memory(need_of(plain, made.X, n_jobs))
+    with nullcontext() if store is None else Store.open(store, made.describe(tuning)) as kept:
+        at_work = _AtWork(kept, n_jobs, progress)
+        if tuning is None:
+            return at_work.runs(made, plain, made.about(made.folds))
+        found = tune_models(made, tuning, kept, partial(at_work.carried_out, what="search"))
+        return at_work.runs(made, made.units(found.folds, found.models), made.about(found.folds, found.ledger))
 
 
-def _fits(units: Sequence[Unit], made: Plan, n_jobs: int | None, progress: bool) -> list[Fit]:
-    """Fit all units and return what they found, in their order."""
-    names = {str(i): unit.name for i, unit in enumerate(units)}
-    tasks: dict[str, Task] = {key: (fit_unit, (unit, made.X, made.y)) for key, unit in zip(names, units, strict=True)}
-    with marks_for(None) as marks:
-        found = _carried_out(tasks, names, marks, n_jobs, progress, "With a store, store=..., the others are kept.")
-    return [found[key] for key in names]
+@dataclass(frozen=True)
+class _AtWork:
+    """How tasks are carried out: where what they find is kept, in how many processes, shown or not."""
+
+    store: Store | None
+    n_jobs: int | None
+    progress: bool
+
+    def runs(self, made: Plan, units: Sequence[Unit], about: dict[str, Any]) -> Runs:
+        """Fit the units."""
+        fits = self._fits(made, units) if self.store is None else self._kept_fits(self.store, made, units, about)
+        return Runs(fits, **about)
+
+    def carried_out(self, tasks: Mapping[str, Task], names: Mapping[str, str], what: str = "fit") -> dict[str, Any]:
+        """Return the results of tasks by key, showing how many of all that have names are done; refuse failures."""
+        kept = (
+            "With a store, store=..., what is done is kept."
+            if self.store is None
+            else "The others are kept: run again."
+        )
+        found: dict[str, Any] = {}
+        bar = tqdm(
+            total=len(names), initial=len(names) - len(tasks), unit=what, disable=None if self.progress else True
+        )
+        with bar, marks_for(self.store) as marks:
+            for key, result in carry_out(tasks, marks, self.n_jobs):
+                found[key] = result
+                bar.update()
+        refuse_failures({names[key]: hit for key, hit in found.items() if isinstance(hit, Failure)}, len(tasks), kept)
+        return found
+
+    def _fits(self, made: Plan, units: Sequence[Unit]) -> list[Fit]:
+        """Return the fits of all units, in their order."""
+        names = {str(i): unit.name for i, unit in enumerate(units)}
+        tasks: dict[str, Task] = {str(i): (fit_unit, (unit, made.X, made.y)) for i, unit in enumerate(units)}
+        found = self.carried_out(_longest_first(tasks), names)
+        return [found[key] for key in names]
+
+    def _kept_fits(self, store: Store, made: Plan, units: Sequence[Unit], about: dict[str, Any]) -> list[Fit]:
+        """Fit what the store does not have, and return all; what is then found damaged is fitted again."""
+        keys = [made.key(unit) for unit in units]
+        listing = keep_study(store, about, units, keys)
+        folder, names = StoreFolder(store.folder), {key: unit.name for key, unit in zip(keys, units, strict=True)}
+        for _ in range(2):
+            tasks: dict[str, Task] = {
+                key: (keep_unit, (unit, made.X, made.y, folder, key))
+                for key, unit in zip(keys, units, strict=True)
+                if not store.has(key)
+            }
+            self.carried_out(_longest_first(tasks), names)
+            fits, missing = fits_in(store, listing)
+            if not missing:
+                return fits
+        raise InputError("SL-369", f"{store.folder} does not keep {listed(missing)} whole.", "Use another disk.")
 
 
-def _kept_fits(
-    units: Sequence[Unit], made: Plan, store: Store, about: dict[str, Any], n_jobs: int | None, progress: bool
-) -> list[Fit]:
-    """Fit the units that the store does not have, and return the fits of all; what is found damaged is fitted again."""
-    keys = [made.key(unit) for unit in units]
-    listing = keep_study(store, about, units, keys)
-    folder, names = StoreFolder(store.folder), {key: unit.name for key, unit in zip(keys, units, strict=True)}
-    for _ in range(2):
-        tasks: dict[str, Task] = {
-            key: (keep_unit, (unit, made.X, made.y, folder, key))
-            for key, unit in zip(keys, units, strict=True)
-            if not store.has(key)
-        }
-        _carried_out(tasks, names, folder, n_jobs, progress, "The others are kept: run again for these alone.")
-        fits, missing = fits_in(store, listing)
-        if not missing:
-            return fits
-    raise InputError("SL-369", f"{store.folder} does not keep {listed(missing)} whole.", "Use another disk.")
-
-
-def _carried_out(
-    tasks: Mapping[str, Task],
-    names: Mapping[str, str],
-    marks: StoreFolder,
-    n_jobs: int | None,
-    progress: bool,
-    kept: str,
-) -> dict[str, Any]:
-    """Return the results of tasks by key, showing how many of all that have `names` are done."""
-    found: dict[str, Any] = {}
-    bar = tqdm(total=len(names), initial=len(names) - len(tasks), unit="fit", disable=None if progress else True)
-    with bar:
-        for key, result in carry_out(tasks, marks, n_jobs):
-            found[key] = result
-            bar.update()
-    failed = {names[key]: result for key, result in found.items() if isinstance(result, Failure)}
-    refuse_failures(failed, len(tasks), kept)
-    return found
+def _longest_first(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """Put the paths first."""
+    return dict(sorted(tasks.items(), key=lambda item: not item[1][1][0].path))

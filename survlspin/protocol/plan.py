@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..baselines import adapt
@@ -18,8 +18,9 @@ from ..errors import InputTypeError
 from ..folds import Fold, Splitter, default_cv
 from ..outcome import Outcome
 from ..probes import Probes
-from ..splits import check_folds
+from ..splits import check_folds, split_manifest
 from ..store import StoreFolder, fingerprint, settings_of, versions
+from ..tuning import Ledger, Tuning
 from .asked import check_kinds, check_levels, check_paths, seeds_of
 from .unit import Unit, seed_of, takes_validation
 
@@ -68,9 +69,7 @@ class Plan:
     probes: Probes | None
     probe_names: tuple[str, ...]
 
-    def units(
-        self, folds: Sequence[Fold], tuned: Mapping[tuple[str, str], Mapping[str, Any]] | None = None
-    ) -> list[Unit]:
+    def units(self, folds: Sequence[Fold], tuned: Mapping[tuple[str, str], BaseEstimator] | None = None) -> list[Unit]:
         """Return the units of work.
 
         Parameters
@@ -78,13 +77,13 @@ class Plan:
         folds : list of Fold
             Those of the plan, or what tuning left of them.
         tuned : dict, optional
-            (Model, fold) -> the settings that tuning found.
+            (Model, fold) -> the estimator with the settings that tuning found.
         """
         tuned = {} if tuned is None else tuned
         return [
             Unit(
                 name,
-                model if (name, fold.name) not in tuned else _settled(model, tuned[name, fold.name]),
+                tuned.get((name, fold.name), model),
                 fold,
                 seed_of(seed, k),
                 name in self.over,
@@ -95,16 +94,21 @@ class Plan:
             for seed in self.seeds
         ]
 
-    def about(self, folds: Sequence[Fold]) -> dict[str, Any]:
+    def about(self, folds: Sequence[Fold], ledger: Ledger | None = None) -> dict[str, Any]:
         """Return what `Runs` says besides the fits, as its arguments."""
+        said = {name: "held out" if takes_validation(model) else "trained on" for name, model in self.models.items()}
         return {
             "folds": {fold.name: fold for fold in folds},
-            "validation": {
-                name: "held out" if takes_validation(model) else "trained on" for name, model in self.models.items()
-            },
+            "validation": said,
             "paths": tuple(self.over),
             "patient": self.patient,
             "description": self.cv.description,
+            "labels": self.labels,
+            "probes": self.probe_names,
+            "ledger": ledger,
+            "splits": split_manifest(
+                folds, self.labels, self.y, self.patient, self.cv.description, getattr(self.cv, "random_state", None)
+            ),
         }
 
     @cached_property
@@ -121,18 +125,31 @@ class Plan:
             "probes": None if self.probes is None else asdict(self.probes),
         }
 
-    def describe(self, tuning: Any = None) -> dict[str, Any]:
+    def describe(self, tuning: Tuning | None = None) -> dict[str, Any]:
         """Return what a store holds a study to.
 
         The models that train as one stack, members and points of a path, are fixed here, and never found together at
-        run time: how many processes there are changes no number.
+        run time: how many processes there are changes no number. Models come and go, each with the space of its
+        settings; everything else stays.
         """
+        found = {} if tuning is None else tuning.described(self.models)
+        spaces = found.pop("spaces", {})
+        searched = self.folds[:1] if tuning is not None and tuning.frozen(self.cv.disjoint) else self.folds
         return {
             **self.identity,
             "split": {"protocol": self.cv.description, "rows": _digest(self.folds)},
             "seeds": self.seeds,
-            "tuning": tuning,
-            "models": {name: self._model(name) for name in self.models},
+            "tuning": found or None,
+            "models": {
+                name: {
+                    "settings": settings_of(model),
+                    "stack": self._stack(name),
+                    "fits": len(self.folds) * len(self.seeds),
+                    "space": spaces.get(name),
+                    "searches": [fold.name for fold in searched] if name in spaces else [],
+                }
+                for name, model in self.models.items()
+            },
         }
 
     def key(self, unit: Unit) -> str:
@@ -140,11 +157,9 @@ class Plan:
         facts = {"settings": settings_of(unit.estimator), "fold": _digest([unit.fold]), "seed": unit.seed}
         return StoreFolder.key({**self.identity, **facts, "path": unit.path, "points": unit.points})
 
-    def _model(self, name: str) -> dict[str, Any]:
-        model, path = self.models[name], self.over.get(name)
-        points = 1 if path is None else path.get("points", WHOLE)
-        stack = {"members": getattr(model, "members", 1), "points": points}
-        return {"settings": settings_of(model), "fits": len(self.folds) * len(self.seeds), "stack": stack}
+    def _stack(self, name: str) -> dict[str, Any]:
+        points = self.over[name].get("points", WHOLE) if name in self.over else 1
+        return {"members": getattr(self.models[name], "members", 1), "points": points}
 
 
 def plan(
@@ -180,11 +195,6 @@ def plan(
     if any(not isinstance(model, Pipeline) and getattr(model, "encode", True) for model in adapted.values()):
         check_levels(X, folds)
     return Plan(adapted, given, X, y, labels, groups, patient, cv, folds, over, seeds, probes, names)
-
-
-def _settled(model: BaseEstimator, params: Mapping[str, Any]) -> BaseEstimator:
-    """Return a clone with settings of its own."""
-    return clone(model).set_params(**params)
 
 
 def _parts(folds: Sequence[Fold], n: int) -> np.ndarray:

@@ -8,18 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..errors import InputError
 from ..folds import Fold
 from ..runs import Fit, Runs
 from ..store import Store, StoreFolder
 from ..train import checkpoint
+from ..tuning import Ledger, trials_done
 from .plan import PARTS
+from .tune import journal_of
 from .unit import Unit, fit_unit, name_of
 
 __all__ = ["fits_in", "keep_study", "keep_unit", "read_runs", "status"]
 
-STUDY, FOLDS = "study", "folds"
+STUDY, FOLDS, LEDGER = "study", "folds", "ledger"
+SAME = ("validation", "paths", "description", "probes")  # what JSON holds as it is
 SAMPLE = 3  # fits whose time stands for their model's
 
 
@@ -46,13 +50,16 @@ def keep_study(store: Store, about: dict[str, Any], units: Sequence[Unit], keys:
     """
     folds: dict[str, Fold] = about["folds"]
     parts = {f"{k}.{part}": getattr(fold, part) for k, fold in enumerate(folds.values()) for part in PARTS}
-    store.put_arrays(FOLDS, {"patient": about["patient"], **parts})
-    facts = {name: about[name] for name in ("validation", "paths", "description")}
+    store.put_arrays(FOLDS, {"patient": about["patient"], **parts}, {"labels": _plain(about["labels"])})
+    if about["ledger"] is not None:
+        store.put_arrays(LEDGER, *about["ledger"].to_record())
     listing = [
         {"key": key, "model": unit.model, "fold": unit.fold.name, "seed": unit.seed}
         for key, unit in zip(keys, units, strict=True)
     ]
-    store.put_json(STUDY, {**facts, "folds": list(folds), "units": listing})
+    splits = {"attrs": about["splits"].attrs, "rows": about["splits"].to_dict("list")}
+    same = {name: about[name] for name in SAME}
+    store.put_json(STUDY, {**same, "folds": list(folds), "splits": splits, "units": listing})
     return listing
 
 
@@ -87,24 +94,27 @@ def read_runs(folder: str | os.PathLike) -> Runs:
         SL-355, SL-359, SL-360 no store, one of a newer version, a damaged one; SL-369 nothing is finished.
     """
     store = Store.read(folder)
-    facts, stored = store.get_json(STUDY), store.get_arrays(FOLDS)
-    fits, _ = ([], []) if facts is None else fits_in(store, facts["units"])
-    if not fits or stored is None:
-        raise InputError(
-            "SL-369", f"no fit in {store.folder} is finished and whole.", "Run the study again: it goes on."
-        )
-    arrays, _ = stored
-    have = {fit.model for fit in fits}
-    about = {
-        "folds": {
-            name: Fold(name, **{part: arrays[f"{k}.{part}"] for part in PARTS}) for k, name in enumerate(facts["folds"])
-        },
-        "patient": arrays["patient"],
-        "description": facts["description"],
-        "validation": {name: said for name, said in facts["validation"].items() if name in have},
-        "paths": tuple(name for name in facts["paths"] if name in have),
-    }
-    return Runs(fits, **about)
+    study, kept, ledger = store.get_json(STUDY), store.get_arrays(FOLDS), store.get_arrays(LEDGER)
+    fits, missing = ([], []) if study is None else fits_in(store, study["units"])
+    if not fits or kept is None:
+        raise InputError("SL-369", f"{store.folder} has no fit that is finished and whole.", "Run the study again.")
+    arrays, facts = kept
+    folds = {name: Fold(name, *(arrays[f"{k}.{part}"] for part in PARTS)) for k, name in enumerate(study["folds"])}
+    splits = pd.DataFrame(study["splits"]["rows"])
+    splits.attrs = study["splits"]["attrs"]
+    return Runs(
+        fits=fits,
+        folds=folds,
+        validation=study["validation"],
+        paths=tuple(study["paths"]),
+        patient=arrays["patient"],
+        description=study["description"],
+        labels=pd.Index(facts["labels"]["values"], name=facts["labels"]["name"]),
+        probes=tuple(study["probes"]),
+        ledger=None if ledger is None else Ledger.from_record(*ledger, folds.values()),
+        splits=splits,
+        unfinished=tuple(missing),
+    )
 
 
 def status(folder: str | os.PathLike) -> dict[str, Any]:
@@ -120,7 +130,8 @@ def status(folder: str | os.PathLike) -> dict[str, Any]:
         ``models``: name -> fits ``done`` of ``all``, mean ``seconds``; ``done`` of ``all``; ``eta``, seconds that the
         fits left take by as many processes as are at work (at least one), None where nothing is known of a model yet;
         ``running``, fits at work; ``holder``, the process that has the store (``pid``, ``host``, ``since``,
-        ``alive``), or None; ``damaged`` files.
+        ``alive``), or None; ``damaged`` files; ``tuning``: trials ``done`` of ``all``, where the store keeps them, or
+        None.
     """
     store = Store.read(folder)
     facts = store.get_json(STUDY) or {"units": []}
@@ -140,7 +151,24 @@ def status(folder: str | os.PathLike) -> dict[str, Any]:
         if holder is None
         else {"pid": holder.pid, "host": holder.host, "since": holder.since, "alive": holder.alive},
         "damaged": store.damaged,
+        "tuning": _trials(store),
     }
+
+
+def _trials(store: Store) -> dict[str, int] | None:
+    """Return how many trials are made; None where there are none to make."""
+    searches = [(name, fold) for name, entry in store.plan["models"].items() for fold in entry["searches"]]
+    if not searches:
+        return None
+    done = sum(trials_done(journal_of(store, *pair)) for pair in searches)
+    return {"done": done, "all": len(searches) * store.plan["tuning"]["n_trials"]}
+
+
+def _plain(labels: pd.Index) -> dict[str, Any]:
+    """Return labels as JSON has them: whole numbers, or text."""
+    values = labels.tolist()
+    plain = values if all(type(value) in (int, str) for value in values) else [str(value) for value in values]
+    return {"name": None if labels.name is None else str(labels.name), "values": plain}
 
 
 def _progress(store: Store, name: str, entry: dict[str, Any], units: Sequence[dict[str, Any]]) -> dict[str, Any]:

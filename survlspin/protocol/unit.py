@@ -18,7 +18,7 @@ from ..runs import Fit
 from ..threads import one_thread
 from ..usage import usage
 
-__all__ = ["Unit", "fit_unit", "name_of", "seed_of", "take", "takes_validation"]
+__all__ = ["Unit", "fit_unit", "name_of", "seed_of", "seeded", "take", "takes_validation", "training_rows"]
 
 
 @dataclass(frozen=True, eq=False)

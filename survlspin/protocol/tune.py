@@ -1,0 +1,105 @@
+"""Settings found before the comparison: which rows are searched on, and which are then left to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ..errors import InputTypeError
+from ..folds import Fold
+from ..splits import spare
+from ..store import Store
+from ..tuning import Ledger, Search, Tuning, search, sight_of, tuned
+from .plan import Plan
+from .unit import seed_of
+from .work import Task
+
+__all__ = ["Tuned", "journal_of", "tune_models", "tuning_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What tuning leaves to the comparison.
+
+    Attributes
+    ----------
+    folds : list of Fold
+        None of them tests on a patient whom tuning saw for it.
+    models : dict
+        (Model, fold) -> the estimator with the settings found; not there for models that are not tuned.
+    ledger : Ledger or None
+    """
+
+    folds: list[Fold]
+    models: dict[tuple[str, str], BaseEstimator]
+    ledger: Ledger | None
+
+
+def tuning_of(tune: Any) -> Tuning | None:
+    """Return how to tune: as given, or with so many trials (SL-350 for anything else)."""
+    if tune is None or isinstance(tune, Tuning):
+        return tune
+    if not isinstance(tune, int | np.integer) or isinstance(tune, bool):
+        raise InputTypeError("SL-350", f"tune is a {type(tune).__name__}.", "Give Tuning(...), or a number of trials.")
+    return Tuning(n_trials=int(tune))
+
+
+def journal_of(store: Store, model: str, fold: str) -> Path:
+    """Return the journal of a search."""
+    return store.journal(f"{model} on fold {fold}")
+
+
+def tune_models(
+    plan: Plan,
+    tuning: Tuning,
+    store: Store | None,
+    carried_out: Callable[[Mapping[str, Task], Mapping[str, str]], dict[str, Any]],
+) -> Tuned:
+    """Search the settings of every model that has some to search, on training and validation rows.
+
+    Parameters
+    ----------
+    plan : Plan
+    tuning : Tuning
+    store : Store or None
+        Where trials are kept if not in a database.
+    carried_out : callable
+        Tasks by key, and what each is called -> results by key.
+
+    Raises
+    ------
+    InputError
+        SL-363 a search failed; SL-377 a row that tuning saw is tested; SL-387 a fold with nobody left to test.
+    """
+    frozen, spaces = tuning.frozen(plan.cv.disjoint), tuning.spaces_for(plan.models)
+    if not spaces:
+        return Tuned(plan.folds, {}, Ledger.of([], plan.folds, frozen))
+    tasks: dict[str, Task] = {}
+    names: dict[str, str] = {}
+    for name, space in spaces.items():
+        for k, fold in enumerate(plan.folds[:1] if frozen else plan.folds):
+            journal = None if store is None else journal_of(store, name, fold.name)
+            seed, storage = seed_of(tuning.random_state, k), tuning.storage or journal
+            key = f"tuning-{len(tasks)}"
+            names[key] = f"tuning of {name} on fold {fold.name}"
+            tasks[key] = _search, (name, plan.models[name], space, plan.X, plan.y, fold, tuning.n_trials, seed, storage)
+    found = carried_out(tasks, names)
+    searches: list[Search] = [found[key] for key in tasks]
+    folds = spare(plan.folds, plan.folds[0], plan.y, plan.patient) if frozen else plan.folds
+    models = {
+        (hit.model, fold.name): tuned(plan.models[hit.model], hit.params, hit.model in plan.over)
+        for hit in searches
+        for fold in folds
+        if frozen or fold.name == hit.rows.fold
+    }
+    return Tuned(folds, models, Ledger.of(searches, folds, frozen).check())
+
+
+def _search(name: str, model: BaseEstimator, space, X, y: np.ndarray, fold: Fold, n_trials: int, seed: int, storage):
+    """Search in a worker; what searches is handed the fold's training and validation rows, and nothing else."""
+    return search(name, model, space, *sight_of(X, y, fold), n_trials, seed, storage)
