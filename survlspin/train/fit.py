@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .._messages import listed, nearest
-from ..errors import InputError
+from ..errors import InputError, InputWarning
 from ..heads import Head
 from ..nets import Net
 from .evaluate import refresh
@@ -22,6 +23,7 @@ from .step import Data
 from .threads import fitting_threads
 from .training import History, Progress, Training
 
+SMALLER = "Give a smaller learning rate, lr=..., or look for values far off."
 ROWS_PER_STEP = 30_000  # a stack whose steps would hold more rows is slower than its parts
 
 
@@ -65,8 +67,9 @@ def fit(
     Notes
     -----
     A model stops when its validation objective, NLL + lambda * penalty with gates deterministic, has not improved
-    for `patience` evaluations. A stack whose steps would hold more than 30,000 rows is split. Inside
-    `survlspin.train.checkpoint.keeping` every part goes on from its checkpoint.
+    for `patience` evaluations, or where its weights or that objective are no numbers any more: a warning (SL-417)
+    names the epoch, and its best weights before are kept. A stack whose steps would hold more than 30,000 rows is
+    split. Inside `survlspin.train.checkpoint.keeping` every part goes on from its checkpoint.
     """
     penalty_weights(net, settings.warm_up, "warm_up")
     models, all_rows = net.models, Rows(rows)
@@ -90,6 +93,10 @@ def fit(
         refresh(best, head, train, own_rows, own_lam)
         trained.append(best)
     net.put(trained).eval()
+    if history.lost.any():
+        first, n = history.lost[history.lost > 0].min(), np.count_nonzero(history.lost)
+        found = f"training of {n} of {models} models left the numbers, first in epoch {first}; the best before is kept."
+        warnings.warn(InputWarning("SL-417", found, SMALLER), stacklevel=2)
     return history
 
 

@@ -18,6 +18,7 @@ from .step import Data
 
 STEPS_PER_EVALUATION = 20  # small data sets are not evaluated more often than this
 TOLERANCE = 1e-4  # an objective better by a smaller share is kept, but does not count as progress
+OF_EACH = ("best_epoch", "objective", "nll", "skipped", "lost")
 
 Progress = Callable[[int, int, int], None]
 
@@ -34,6 +35,8 @@ class History:
         Validation objective and negative log-likelihood of those weights; inf and nan without validation rows.
     skipped : array (B,)
         Batches that held no event, so that no step was made.
+    lost : array (B,)
+        The epoch in which weights or validation objective were found to be no numbers, and training stopped; 0: never.
     trace : list of (epoch, array (B,))
         The objective at every evaluation; nan for models that were not evaluated then.
     """
@@ -42,20 +45,22 @@ class History:
     objective: np.ndarray
     nll: np.ndarray
     skipped: np.ndarray
+    lost: np.ndarray
     trace: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     @classmethod
     def empty(cls, models: int) -> History:
-        return cls(np.zeros(models, int), np.full(models, np.inf), np.full(models, np.nan), np.zeros(models, int))
+        never, none = np.zeros(models, int), np.full(models, np.nan)
+        return cls(never, np.full(models, np.inf), none, never.copy(), never.copy())
 
     def take(self, models: np.ndarray) -> History:
         """Return what happened to the models at the positions `models`."""
-        epoch, objective, nll, skipped = (a[models] for a in (self.best_epoch, self.objective, self.nll, self.skipped))
-        return History(epoch, objective, nll, skipped, [(epoch, line[models]) for epoch, line in self.trace])
+        trace = [(epoch, line[models]) for epoch, line in self.trace]
+        return History(*(getattr(self, name)[models] for name in OF_EACH), trace)
 
     def put(self, models: np.ndarray, own: History) -> None:
         """Write what happened to the models at the positions `models`, which are no longer empty."""
-        for name in ("best_epoch", "objective", "nll", "skipped"):
+        for name in OF_EACH:
             getattr(self, name)[models] = getattr(own, name)
         for epoch, line in own.trace:
             self.trace.append((epoch, np.full(len(self.objective), np.nan)))
@@ -105,11 +110,14 @@ class Training:
         for ended in stack.epoch():
             last = (epoch % self.interval[ids] == 0) | (epoch == self.epochs[ids])
             due = ended & last & (self.waited[ids] < patience)
+            if bool(due.any()):
+                due &= ~self._lose(due & ~torch.isfinite(stack.average.value).all(1).cpu(), epoch)
             if self.check is None:
                 self._keep(due, epoch)
             elif bool(due.any()):
                 clearly = self._judge(*self.check, due.numpy(), epoch)
                 self.waited[ids] = torch.where(clearly, 0, self.waited[ids] + (due & (epoch > warm_up)))
+                self._lose(due & torch.from_numpy(np.isnan(self.history.trace[-1][1][ids.numpy()])), epoch)
             if bool((self.waited[ids] >= patience).all()):
                 break
         self.history.skipped[ids.numpy()] = stack.skipped.numpy()
@@ -118,6 +126,12 @@ class Training:
         if not self.over and not bool(stay.all()):
             self._let_go(stay.nonzero()[:, 0])
         return int(stay.sum())
+
+    def _lose(self, models: Tensor, epoch: int) -> Tensor:
+        """Stop the models marked in `models` (b,), which have come to nothing; return the mark."""
+        ids = self.stack.id[models]
+        self.waited[ids], self.history.lost[ids.numpy()] = self.stack.settings.patience, epoch
+        return models
 
     def _keep(self, models: Tensor, epoch: int) -> None:
         """Keep the averaged weights of the models marked in `models` (b,)."""

@@ -275,6 +275,17 @@ def test_without_a_gpu_none_is_used_silently(monkeypatch):
     assert next(fitted(device="cpu").net_.parameters()).device.type == "cpu"
 
 
+@pytest.mark.parametrize("validation_fraction", [0.2, 0.0])
+@ours
+def test_76_a_training_that_learns_nothing_but_nan_is_refused(kind, validation_fraction):
+    settings = {"lr": 1e30, "optimizer": "sgd", "validation_fraction": validation_fraction}
+    with (
+        pytest.warns(InputWarning, match="SL-417"),
+        pytest.raises(InputError, match=r"SL-417 .* smaller learning rate"),
+    ):
+        fitted(kind, **settings)
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("settings", [{}, {"lam": "auto", "epochs": 2}, {"members": 2, "context": "age"}], ids=str)
 def test_every_tensor_of_a_fit_is_on_the_gpu(settings):

@@ -1,4 +1,5 @@
 import importlib
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from nets.cases import CASES, P, takes
 
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputWarning
 from survlspin.heads import Bernoulli, Cox, Multinomial
 from survlspin.outcome import Outcome
 from survlspin.response import Response
@@ -211,10 +212,44 @@ def test_a_model_without_a_number_for_an_objective_keeps_its_first_weights():
     with torch.no_grad():
         net.predictor.affine[0].weight[1] = torch.nan
     rows, check = [np.arange(100)] * 2, [np.arange(100, N)] * 2
-    history = fit(net, Cox(), data, rows, {}, seeded([0, 1]), FULL, data, check)
+    with pytest.warns(InputWarning, match="SL-417 training of 1 of 2 models left the numbers, first in epoch 20;"):
+        history = fit(net, Cox(), data, rows, {}, seeded([0, 1]), FULL, data, check)
     assert np.isfinite(history.objective).tolist() == [True, False]
     assert history.best_epoch[1] == 0
+    assert history.lost.tolist() == [0, 20]
     assert values(net).isnan().all(1).tolist() == [False, True]
+
+
+class Breaks(Cox):
+    """A head whose loss is no number after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def nll(self, eta, target):
+        self.steps -= eta.requires_grad
+        loss = super().nll(eta, target)
+        return loss * torch.nan if self.steps < 0 and eta.requires_grad else loss
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_76_a_loss_that_is_no_number_stops_training_and_the_best_weights_are_restored(checked):
+    """The loss breaks in step 50 of 80; evaluations are after 20, 40 and 60."""
+    data, settings = data_of(*survival()), replace(FULL, epochs=80, patience=9)
+    ended = []
+    for head, epochs in ((Breaks(49), 80), (Cox(), 40)):
+        net, seen = made("Dense linear", 1), []
+        arguments = (data, [np.arange(100, N)]) if checked else ()
+        how = replace(settings, epochs=epochs)
+        with pytest.warns(InputWarning, match="epoch 60; the best before is kept") if epochs == 80 else nullcontext():
+            history = fit(
+                net, head, data, [np.arange(100)], {}, seeded([0]), how, *arguments, progress=lambda *a: seen.append(a)
+            )
+        ended.append((values(net), history.best_epoch[0], history.lost[0], len(seen)))
+    (broken, best, lost, epochs), (whole, whole_best, _, _) = ended
+    assert (lost, epochs, best) == (60, 60, whole_best)
+    torch.testing.assert_close(broken, whole, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("checked", [False, True])
