@@ -55,8 +55,8 @@ class History:
 
     def take(self, models: np.ndarray) -> History:
         """Return what happened to the models at the positions `models`."""
-        trace = [(epoch, line[models]) for epoch, line in self.trace]
-        return History(*(getattr(self, name)[models] for name in OF_EACH), trace)
+        taken = {name: getattr(self, name)[models] for name in OF_EACH}
+        return History(**taken, trace=[(epoch, line[models]) for epoch, line in self.trace])
 
     def put(self, models: np.ndarray, own: History) -> None:
         """Write what happened to the models at the positions `models`, which are no longer empty."""

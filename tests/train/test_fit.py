@@ -239,13 +239,10 @@ def test_76_a_loss_that_is_no_number_stops_training_and_the_best_weights_are_res
     data, settings = data_of(*survival()), replace(FULL, epochs=80, patience=9)
     ended = []
     for head, epochs in ((Breaks(49), 80), (Cox(), 40)):
-        net, seen = made("Dense linear", 1), []
-        arguments = (data, [np.arange(100, N)]) if checked else ()
-        how = replace(settings, epochs=epochs)
+        net, seen, how = made("Dense linear", 1), [], replace(settings, epochs=epochs)
+        arguments = (data if checked else None, [np.arange(100, N)], lambda *now, seen=seen: seen.append(now))
         with pytest.warns(InputWarning, match="epoch 60; the best before is kept") if epochs == 80 else nullcontext():
-            history = fit(
-                net, head, data, [np.arange(100)], {}, seeded([0]), how, *arguments, progress=lambda *a: seen.append(a)
-            )
+            history = fit(net, head, data, [np.arange(100)], {}, seeded([0]), how, *arguments)
         ended.append((values(net), history.best_epoch[0], history.lost[0], len(seen)))
     (broken, best, lost, epochs), (whole, whole_best, _, _) = ended
     assert (lost, epochs, best) == (60, 60, whole_best)
