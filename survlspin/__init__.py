@@ -53,7 +53,7 @@ _HOMES = {
     "run": "protocol",
     "split_xy": "outcome",
 }
-_ROOMS = ("baselines", "heads", "metrics", "models", "nets", "synthetic", "train")
+_ROOMS = ("baselines", "heads", "metrics", "models", "nets", "synthetic", "train", "tuning")
 
 __all__ = sorted(("__version__", *_HOMES, *_ROOMS))
 

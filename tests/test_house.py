@@ -47,8 +47,8 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_the_estimators_load_neither_baselines_nor_figures():
     code = (
-        "import sys, survlspin; survlspin.CoxLSPIN, survlspin.run, survlspin.split_xy; "
-        "print([m for m in ('pycox', 'lifelines', 'sksurv', 'matplotlib') if m in sys.modules])"
+        "import sys, survlspin; survlspin.CoxLSPIN, survlspin.run, survlspin.split_xy, survlspin.tuning; "
+        "print([m for m in ('pycox', 'lifelines', 'sksurv', 'matplotlib', 'optuna') if m in sys.modules])"
     )
     assert python(code).strip() == "[]"
 

@@ -68,8 +68,8 @@ def _journal(path: Path) -> Iterator[BaseStorage]:
 
     hold = FileLock(f"{path}.held", mode=0o600)
     try:
-        hold.acquire(blocking=False)
         path.touch(mode=0o600)
+        hold.acquire(blocking=False)
         Path(f"{path}.lock").unlink(missing_ok=True)
         _trim(path)
     except Timeout as error:
