@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,16 +12,16 @@ from typing import Any
 from uuid import uuid4
 
 import psutil
+from filelock import FileLock, Timeout
 
 from survlspin.errors import InputError
 
-from .files import Damaged, cannot_write, seal_json, unseal_json, write
+from .files import Damaged, cannot_write, seal_json, unseal_json
 
 __all__ = ["Holder", "Lock"]
 
 SAME = 2.0  # seconds within which two starts since boot are one
-PATIENCE = 1.0  # seconds that a new lock may take to say who holds it
-ATTEMPTS = 5
+PATIENCE = 10.0  # seconds to wait for others who look at a lock
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,9 @@ class Holder:
 class Lock:
     """A file that exists while it is held.
 
+    It outlives a process that is killed. Who looks whether its holder lives, and succeeds the dead, does so under a
+    lock of the operating system, on a file beside it that stays empty: of two who do one comes first.
+
     Parameters
     ----------
     path : Path
@@ -110,7 +112,12 @@ class Lock:
         """
         me = Holder.me()
         try:
-            before = _take(self.path, me)
+            with FileLock(self.path.with_suffix(".guard"), timeout=PATIENCE, mode=0o600):
+                before = _take(self.path, me)
+        except (Timeout, FileExistsError) as error:
+            raise InputError(
+                "SL-357", f"{self.path.parent} is being taken by another process.", "Try again."
+            ) from error
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._mine = me
@@ -125,7 +132,7 @@ class Lock:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """Return who holds a lock; None if nobody does, or who does has not yet said so.
+    """Return who holds a lock; None if nobody does (an empty file: who took it died before saying so).
 
     Raises
     ------
@@ -143,59 +150,18 @@ def holder_of(path: Path) -> Holder | None:
 
 def _take(path: Path, me: Holder) -> Holder | None:
     """Make `path` name me unless it names the living; return the dead one that it named."""
-    for _ in range(ATTEMPTS):
-        if _create(path, me):
-            return None
-        holder = _settled(path)
-        if holder is None and not path.exists():
-            continue  # let go meanwhile
-        if holder is not None:
-            _refuse_unless_dead(path, holder)
-        if _succeed(path, holder, me):
-            return holder
-    raise InputError("SL-357", f"{path.parent} is being taken by other processes.", "Try again.")
-
-
-def _succeed(path: Path, dead: Holder | None, me: Holder) -> bool:
-    """Make `path` name me instead of the dead (None: it died before it wrote), unless it names somebody new.
-
-    Only who holds the lock of the succession, a file named after the dead one's token, may do so. That lock is taken as
-    any other: dying at this very moment blocks nobody either.
-    """
-    succession = path.with_name(f"{path.name}.{dead.token if dead else 'unsaid'}")
-    _take(succession, me)
-    try:
-        if holder_of(path) != dead:
-            return False
-        write(path, seal_json(me.to_dict()))
-        return True
-    finally:
-        succession.unlink(missing_ok=True)
-
-
-def _create(path: Path, me: Holder) -> bool:
-    """Make the file if there is none; return whether it was made, and still is this process's."""
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return False
+    before = holder_of(path)
+    if before is not None:
+        _refuse_unless_dead(path, before)
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # another host may not see the guard
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(seal_json(me.to_dict()))
-            file.flush()
-            os.fsync(handle)
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    return holder_of(path) == me
-
-
-def _settled(path: Path) -> Holder | None:
-    """Return who holds the lock, once it is said."""
-    end = time.monotonic() + PATIENCE
-    while (holder := holder_of(path)) is None and path.exists() and time.monotonic() < end:
-        time.sleep(PATIENCE / 50)
-    return holder
+    return before
 
 
 def _refuse_unless_dead(path: Path, holder: Holder) -> None:

@@ -17,7 +17,7 @@ from .plan import differences
 
 __all__ = ["Store"]
 
-PLAN, LOCK = "plan", "lock.json"
+PLAN, LOCK = "plan", "lock"
 
 
 class Store(StoreFolder):
@@ -66,7 +66,7 @@ class Store(StoreFolder):
         store = cls(folder)
         store._check_folder()
         store._made(store.folder)
-        store._lock = Lock(store.folder / LOCK)
+        store._lock = Lock(store._named(LOCK, JSON))
         try:
             store.succeeded = store._lock.take()
             store._adopt(plan)
@@ -95,7 +95,7 @@ class Store(StoreFolder):
     @property
     def holder(self) -> Holder | None:
         """The process that holds the lock, alive or not."""
-        return holder_of(self.folder / LOCK)
+        return holder_of(self._named(LOCK, JSON))
 
     def close(self) -> None:
         """Release the lock."""
@@ -140,8 +140,7 @@ class Store(StoreFolder):
 
     def _tidy(self) -> None:
         """Remove what killed processes left: half-written files, markers, checkpoints of finished units."""
-        halves, successions = self.folder.rglob(f"{TEMPORARY}*"), self.folder.glob(f"{LOCK}.*")
-        for path in [*halves, *successions, *(self.folder / RUNNING).iterdir()]:
+        for path in [*self.folder.rglob(f"{TEMPORARY}*"), *(self.folder / RUNNING).iterdir()]:
             with suppress(OSError):
                 path.unlink()
         for path in (self.folder / CHECKPOINTS).glob("*"):

@@ -319,13 +319,11 @@ def test_opening_removes_what_killed_processes_left(folder):
             (store.checkpoints(key) / "1").touch()
         for place in (".", "units", "tuning", "checkpoints/half"):
             (folder / place / f"{TEMPORARY}x").touch()
-        (folder / "lock.json.token").touch()
         before = files(folder)
     with Store.open(folder, PLAN) as store:
         left = before.keys() - files(folder).keys()
     assert left == {
         *(f"{place}{TEMPORARY}x" for place in ("", "units/", "tuning/", "checkpoints/half/")),
-        "lock.json.token",
         "running/half.json",
         "checkpoints/done/1",
     }
@@ -421,7 +419,7 @@ with Store.open(sys.argv[1], {"data": 1}) as store:
 def test_a_full_disk_keeps_everything(folder):
     said = subprocess.run([sys.executable, "-c", FULL, str(folder)], capture_output=True, text=True, check=True).stdout
     assert said == "SL-361 SL-361 10"
-    assert files(folder).keys() == {"plan.json", "units/unit.safetensors"}
+    assert files(folder).keys() == {"plan.json", "lock.guard", "units/unit.safetensors"}
 
 
 def fill(path):
@@ -490,6 +488,7 @@ def test_killed_at_any_instant_the_store_opens_and_all_in_it_is_whole(folder):
             assert {path.name for path in folder.rglob("*") if path.is_file()} == {
                 "plan.json",
                 "lock.json",
+                "lock.guard",
                 "job.json",
                 "unit.safetensors",
             }
@@ -515,7 +514,7 @@ def test_home_zone_and_language_change_no_byte_and_torch_is_not_loaded(tmp_path)
         assert subprocess.run(call, capture_output=True, text=True, check=True, env={**path, **bare}).stdout == "False"
         written.append(files(tmp_path / str(i)))
     assert written[0] == written[1]
-    assert len(written[0]) == 4
+    assert len(written[0]) == 5
 
 
 def test_the_lock_of_another_host_is_refused(folder):
