@@ -342,10 +342,9 @@ def test_external_splits_no_patient():
         list(External(np.arange(200) < 51).folds(X, y, patient))
 
 
-@pytest.mark.parametrize("inside", [0, 1, 30])
-def test_external_needs_events_on_both_sides(inside):
+@pytest.mark.parametrize(("inside", "outside"), [(0, 10), (1, 10), (10, 0)])
+def test_external_needs_events_on_both_sides(inside, outside):
     X, y = data(200, events=0.0)
-    y["event"][: inside or 10] = 1  # the first are trained on; without `inside`, they are tested on
-    far = np.arange(200) >= 100 if inside else np.arange(200) < 100
-    with pytest.raises(InputError, match="SL-342"):
-        list(External(far).folds(X, y))
+    y["event"][:inside] = y["event"][200 - outside :] = 1
+    with pytest.raises(InputError, match=rf"SL-342 {inside} patients .* {outside} to test on"):
+        list(External(np.arange(200) >= 100).folds(X, y))

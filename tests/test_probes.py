@@ -128,6 +128,8 @@ def test_the_seed_decides(kind):
     one, other = (Probes(kind, 8, random_state=seed).add(X) for seed in (0, 1))
     pd.testing.assert_frame_equal(Probes(kind, 8).add(X), one)
     assert not np.array_equal(one.iloc[:, 4:], other.iloc[:, 4:])
+    first = {Probes(kind, 1, random_state=seed).names(X) for seed in range(20)}
+    assert len(first) == (4 if kind == "shadow" else 1)
 
 
 def test_the_kinds_differ_and_have_their_numbers():
@@ -235,11 +237,9 @@ def fit(model, share, chosen=0):
 
 
 def test_the_share_of_a_probe_in_several_columns_is_that_of_the_most_used():
-    share = pd.DataFrame(
-        {"age": [1.0], "shadow_grade_1[II]": [0.2], "shadow_grade_1[III]": [0.5], "shadow_grade_10": [0]}
-    )
-    found = probe_share(share, ["shadow_grade_1", "shadow_grade_10", "constant"])
-    assert found.iloc[0].to_dict() == {"shadow_grade_1": 0.5, "shadow_grade_10": 0}
+    columns = {"shadow_grade_1[II]": [0.2], "shadow_grade_1[III]": [0.5], "shadow_grade_10": [0.9]}
+    found = probe_share(pd.DataFrame({"age": [1.0], **columns}), ["shadow_grade_1", "shadow_grade_10", "constant"])
+    assert found.iloc[0].to_dict() == {"shadow_grade_1": 0.5, "shadow_grade_10": 0.9}
 
 
 def test_the_report_counts_probes_selected_by_anybody():
@@ -265,7 +265,10 @@ def test_the_report_counts_probes_selected_by_anybody():
     half = probe_report(fits, names, level=0.5)
     assert half.loc["A", "upper"] == upper_bound(1, 4, 0.5)
     assert half.attrs["upper"].startswith("upper 50% bound")
-    assert probe_report(fits[1:3], names).loc["A", "upper"] == upper_bound(2, 4)  # 1.5 is rounded up
+    two = probe_report(fits[1:3], names).loc["A"]  # 1.5 is rounded up, and one fit of two is not most
+    assert (two["selected"], two["in_most"], two["upper"]) == (1.5, 1, upper_bound(2, 4))
+    fewer = probe_report([*fits[3:4], fit("B", {"p1": [0.0], "p2": [0.0]})], names).loc["B"]
+    assert (fewer["offered"], fewer["upper"]) == (2, upper_bound(0, 2))
 
 
 def test_a_model_that_selects_takes_few_probes_and_one_that_does_not_takes_all():

@@ -149,6 +149,9 @@ def test_spare_knows_patients_by_rows_or_by_code():
     code = np.array([0, 1, 2, 0, 4])  # row 3 is the patient of row 0
     [_, left] = spare([tuned_on, other], tuned_on, code=code)
     assert (left.test.tolist(), left.aside.tolist()) == ([4], [0, 3])
+    third = Fold("3", np.array([4]), np.array([1]), np.array([0, 2, 3]))
+    [_, _, left] = spare(spare([tuned_on, other, third], tuned_on), other)  # models tuned on two of them
+    assert (left.test.tolist(), left.aside.tolist()) == ([3], [0, 2])
 
 
 def test_spare_refuses_folds_with_nothing_left_to_test():
