@@ -20,6 +20,7 @@ def test_every_example_is_run_here():
         "compare_on_real_patients",
         "coxph_speed",
         "gradient_lasso_synthetic",
+        "kill_and_resume",
         "lspin_tables",
         "nimo_tables",
         "lassonet_speed",
@@ -79,6 +80,21 @@ def test_nimo_tables(monkeypatch):
     survival = example["times"]("S1", draws=2, restarts=1, how={**example["TIMES"], "epochs": 20})
     assert 0.75 < survival["linear"] < survival["truth"]
     assert 0.75 < survival["NIMO"] < survival["truth"]
+
+
+@pytest.mark.filterwarnings("ignore:SL-117", "ignore:SL-463", "ignore:SL-482")  # few events in 200 rows
+def test_68_kill_and_resume(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "kill_and_resume.py"))
+    small = {"jobs": 1, "rows": 200, "epochs": 10}
+    example["write"](example["study"](tmp_path / "whole", **small), tmp_path / "expected")
+    for after in (2.5, 0.5):  # the second kill meets what the first has left
+        process = example["begun"](tmp_path / "store", tmp_path / "lost", **small)
+        assert example["killed"](process, after)
+    left = len(list((tmp_path / "store" / "units").glob("*")))
+    assert left < 12
+    example["write"](example["study"](tmp_path / "store", **small), tmp_path / "resumed")
+    assert example["same"](tmp_path / "expected", tmp_path / "resumed")
+    assert not (tmp_path / "lost").exists()
 
 
 def test_lspin_tables():
