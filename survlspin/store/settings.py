@@ -59,7 +59,7 @@ def _described(value: Any, where: str) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value.item(), np.generic):
         return _described(value.item(), where)
     if isinstance(value, list | tuple):
         return [_described(part, where) for part in value]
@@ -123,7 +123,7 @@ def _refused(where: str, what: str) -> InputError:
 
 
 def _qualified(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
+    return f"{getattr(value, '__module__', None)}.{value.__qualname__}"
 
 
 def _sorted(described: Any) -> list[Any]:

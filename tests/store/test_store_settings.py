@@ -84,7 +84,7 @@ DIFFERENT = [
     named, np.log1p, np.exp, len, operator.add, partial(named, 1), partial(named, 2), StandardScaler().fit,
     StandardScaler(with_mean=False).fit, np.random.RandomState(0), np.random.RandomState(1), np.random.default_rng(0),
     np.random.default_rng(1), Plain(1), Plain(2), Plain(named), KFold(2), KFold(3), torch.device("cpu"), 1 + 2j,
-    pd.Timestamp("2020-01-01"), b"bytes",
+    pd.Timestamp("2020-01-01"), b"bytes", str.upper, str.lower, np.longdouble(2),
 ]  # fmt: skip
 
 
