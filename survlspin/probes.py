@@ -34,7 +34,8 @@ class Probes:
     What selects them selects falsely. Three uniform columns are those of the LSPIN paper; none of 3 selected, though,
     bounds the share of false selections by no less than 63 %, none of 55 by 5.3 %. A shadow has the values of a real
     column without its links to the outcome and to other columns: it says what a column like this brings about by
-    chance, and nothing of columns that are no cause but go along with one.
+    chance, and nothing of columns that are no cause but go along with one. Probes are also more columns to be wrong
+    about: a model that is offered 55 of them is not the one that is offered none, and may well predict worse.
 
     Parameters
     ----------
