@@ -16,12 +16,28 @@ class ZeroTime(StrEnum):
     refuse = "refuse"
 
 
+class Protocol(StrEnum):
+    """Who is trained on and who is tested."""
+
+    auto = "auto"
+    one_nine = "one-nine"
+    nine_one = "nine-one"
+    external = "external"
+
+
+class Preset(StrEnum):
+    """Where tuning looks for settings."""
+
+    default = "default"
+    lspin2022 = "lspin2022"
+
+
 def _option(name: str, help: str, kind: Any = str | None, panel: str | None = None, **more: Any) -> Any:
     return Annotated[kind, typer.Option(name, help=help, rich_help_panel=panel, **more)]
 
 
 FILE, COLUMNS, HOW = "Your file", "Columns of your file (all others are predictors)", "How to compare"
-MODEL = "The model"
+MODEL, STUDY = "The model", "A study"
 Names = list[str]
 Data = _option(
     "--data", "CSV (also .gz), Parquet, or a cohort, whose roles are known; without it GBSG2.", Path | None, FILE
@@ -41,14 +57,49 @@ Drop = _option("--drop", "A column to leave out; may be repeated.", Names, COLUM
 Category = _option("--category", "A column of numbers that are codes; may be repeated.", Names, COLUMNS)
 Number = _option("--number", "A column of numbers with leading zeros; may be repeated.", Names, COLUMNS)
 Zero = _option("--zero-time", "Times of 0: keep, set to half a unit, drop the row, or refuse.", ZeroTime, COLUMNS)
-Folds = _option("--folds", "Folds; by default 5, or 10 from 10,000 rows on.", int | None, HOW, min=2)
-Repeats = _option("--repeats", "Repetitions of cross-validation; by default 1.", int | None, HOW, min=1)
+External = _option(
+    "--external", "1 in rows of another data set, which are tested on alone; 0 elsewhere.", panel=COLUMNS
+)
+ProtocolAsked = _option(
+    "--protocol",
+    "auto: 5-fold cross-validation, from 10,000 rows one-nine. one-nine: trained on one fold, tested on all others. "
+    "nine-one: the reverse. external: tested on the rows that --external marks.",
+    Protocol,
+    HOW,
+)
+Folds = _option("--folds", "Folds; by default 10, of cross-validation by auto 5.", int | None, HOW, min=2)
+Repeats = _option("--repeats", "Repetitions of the folds; by default 1.", int | None, HOW, min=1)
+Seeds = _option("--seeds", "Fits of every model on every fold, each with a seed of its own.", int, HOW, min=1)
+Points = _option("--points", "Points of every penalty path; by default the model's own number.", int | None, HOW, min=2)
+Probed = _option("--probes", "Columns of uniform noise to add: whatever selects them selects falsely.", int, HOW, min=0)
+Shadows = _option("--shadow-probes", "Columns to add that are shuffled copies of your own.", int, HOW, min=0)
+Rate = _option(
+    "--probe-rate",
+    "Choose the smallest penalty that selects at most this share of the probes, instead of by validation rows.",
+    float | None,
+    HOW,
+    min=0.0,
+    max=1.0,
+)
 Members = _option("--members", "Nets in each ensemble.", int, HOW, min=1)
 Context = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, HOW)
 Skip = _option("--skip", "A model to leave out: lspin, deepsurv, cox, lasso, forest; may be repeated.", Names, HOW)
 Seed = _option("--seed", "Decides every random number.", int, HOW, min=0)
 Jobs = _option("--jobs", "Processes; by default one per core. The numbers do not depend on it.", int | None, HOW, min=1)
 Force = _option("--force", "Accept fewer than 10 events and suspect values.", bool, HOW)
+Store = _option(
+    "--store", "Folder that keeps what is done, so that it is done once: survlspin resume goes on.", Path | None, STUDY
+)
+Tune = _option(
+    "--tune", "Trials per model to find its settings; test rows have no part in it.", int | None, STUDY, min=1
+)
+Where = _option(
+    "--preset",
+    "Where tuning looks: by default this package's spaces; lspin2022: Table B.4 of the paper.",
+    Preset | None,
+    STUDY,
+)
+Storage = _option("--storage", "Database of the trials, as a URL of Optuna; by default a file in --store.", panel=STUDY)
 Out = _option("--out", "Folder for the results; files of the same names are replaced.", Path)
 Json = _option("--json", "Print one JSON object instead of text.", bool)
 Verbose = _option("--verbose", "Show the warnings of other libraries, too.", bool)
@@ -106,3 +157,8 @@ Alias = _option("--alias", "What a column is called here, FIELD=HEADER; may be r
 NoiseSeed = _option("--seed", "Of the noise columns that a recipe may have.", int, RECIPE, min=0)
 MinCell = _option("--min-cell", "The flow shows no number from 1 to this less 1; 1 hides nothing.", int, None, min=1)
 CohortOut = Annotated[Path, typer.Option("-o", "--out", help="The cohort, .parquet; the flow and manifest beside it.")]
+
+Kept = Annotated[Path, typer.Argument(metavar="STORE", help="The folder that --store named.", show_default=False)]
+Moved = _option("--data", "Where the file is now, if it has been moved; its content must be the same.", Path | None)
+StorageAgain = _option("--storage", "Database of the trials, if its URL has a password: that is not kept.")
+Elsewhere = _option("--out", "Folder for the results; by default that of the first call.", Path | None)

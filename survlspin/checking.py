@@ -13,6 +13,7 @@ from survlspin import __version__, _shipped
 from survlspin._findings import Column, Findings
 from survlspin._messages import listed
 from survlspin._remedies import remedy
+from survlspin._text import in_columns, wrapped
 from survlspin.cohort import read_cohort
 from survlspin.cohort.codebook import Codebook
 from survlspin.cohort.recipe import Choice, load_recipe
@@ -23,7 +24,6 @@ from survlspin.reading import read_table
 from survlspin.seer import Source, open_export
 from survlspin.seer.opening import DELIMITERS
 from survlspin.study import known_roles
-from survlspin.summary import in_columns, wrapped
 
 __all__ = ["closing", "examine"]
 

@@ -1,35 +1,30 @@
 """The `survlspin` command."""
 
 import json
-import sys
-import tempfile
+import shlex
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
+from survlspin import _calls as calls
 from survlspin import _options as o
 from survlspin._remedies import remedy
 from survlspin.errors import InputError, InputTypeError, InputWarning
 
-if TYPE_CHECKING:
-    from survlspin.sample import Sample
-    from survlspin.study import Roles, Study
-
 __all__ = ["app", "main"]
 
-NEEDED = {"EXPORT": "data", "--recipe NAME": "recipe"}
 USER_ERROR, CANNOT_WRITE, INTERRUPTED = 2, 3, 130
-WRITING = ("SL-521", "SL-522", "SL-523", "SL-526", "SL-547", "SL-549")
+WRITING = ("SL-361", "SL-415", "SL-521", "SL-522", "SL-523", "SL-526", "SL-547", "SL-549")
 EXITS = "Exit codes: 0 done; 2 something to mend in the call or the data; 3 cannot write; 130 interrupted."
-SURVIVAL = ("time", "event", "entry", "stratum", "event_code")
 
 app = typer.Typer(
     name="survlspin",
@@ -46,15 +41,31 @@ def _exits(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapped(*args, **kwargs):
         try:
-            command(*args, **kwargs)
+            with _terminable():
+                command(*args, **kwargs)
         except (InputError, InputTypeError) as error:
             typer.echo(f"error: {_said(error)}", err=True)
             raise typer.Exit(CANNOT_WRITE if error.code in WRITING else USER_ERROR) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
+            if calls.remembered(store := kwargs.get("store")):
+                typer.echo(f"resume with: survlspin resume {shlex.quote(str(store))}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, so that what is done is kept and said."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set it
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @app.callback()
@@ -74,13 +85,39 @@ def run(
     ctx: typer.Context,
     data: o.Data = None, sep: o.Sep = ",", decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8",
     time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None, entry: o.Entry = None,
-    weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None, drop: o.Drop = (),
-    category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep, folds: o.Folds = None,
-    repeats: o.Repeats = None, members: o.Members = 10, context: o.Context = (), skip: o.Skip = (), seed: o.Seed = 0,
-    jobs: o.Jobs = None, force: o.Force = False, out: o.Out = Path("survlspin-results"), as_json: o.Json = False,
+    weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None,
+    external: o.External = None, drop: o.Drop = (), category: o.Category = (), number: o.Number = (),
+    zero_time: o.Zero = o.ZeroTime.keep, protocol: o.ProtocolAsked = o.Protocol.auto, folds: o.Folds = None,
+    repeats: o.Repeats = None, seeds: o.Seeds = 1, members: o.Members = 10, context: o.Context = (), skip: o.Skip = (),
+    points: o.Points = None, probes: o.Probed = 0, shadow_probes: o.Shadows = 0, probe_rate: o.Rate = None,
+    seed: o.Seed = 0, jobs: o.Jobs = None, force: o.Force = False, store: o.Store = None, tune: o.Tune = None,
+    preset: o.Where = None, storage: o.Storage = None, out: o.Out = Path("survlspin-results"), as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, _main_job, "summary.closing")
+    _finish(ctx.params, calls.main_job, "summary.closing")
+
+
+@app.command(
+    help="Go on with a study that `survlspin run --store` began, and print and write what that would: the call is in "
+    "the store, finished fits are not repeated, and those that were cut off go on from where they were.",
+    epilog=EXITS,
+)
+@_exits
+def resume(
+    ctx: typer.Context, store: o.Kept, data: o.Moved = None, storage: o.StorageAgain = None, jobs: o.Jobs = None,
+    out: o.Elsewhere = None, as_json: o.Json = False, verbose: o.Verbose = False,
+) -> None:  # fmt: skip
+    _finish(ctx.params, calls.resume_job, "summary.closing")
+
+
+@app.command(
+    help="Say how far a study is: fits done of each model, trials of tuning, time left, who works on it. Reads alone, "
+    "also while it runs, and shows no patient.",
+    epilog="Exit codes: 0 done; 2 something to mend in the call or the store; 130 interrupted.",
+)
+@_exits
+def status(ctx: typer.Context, store: o.Kept, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+    _finish(ctx.params, calls.status_job, "studies.said")
 
 
 @app.command(
@@ -100,7 +137,7 @@ def fit(
     setting: o.Setting = (), test: o.Test = 0.0, seed: o.OwnSeed = 0, force: o.OwnForce = False,
     out: o.OwnOut = Path("survlspin-model"), as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, _fit_job, "summary.fit_closing")
+    _finish(ctx.params, calls.fit_job, "summary.fit_closing")
 
 
 @app.command(
@@ -124,7 +161,7 @@ def cohort(
         found = preparing.recipe_list()
         typer.echo(json.dumps(found) if as_json else preparing.recipe_text(found))
     else:
-        _finish(ctx.params, _cohort_job, "preparing.closing")
+        _finish(ctx.params, calls.cohort_job, "preparing.closing")
 
 
 @app.command(
@@ -139,7 +176,7 @@ def check(
     dic: o.Dic = None, sas: o.Sas = None, encoding: o.FileEncoding = None, delimiter: o.Separated = None,
     engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    if not _finish(ctx.params, _check_job, "checking.closing")["fine"]:
+    if not _finish(ctx.params, calls.check_job, "checking.closing")["fine"]:
         raise typer.Exit(USER_ERROR)
 
 
@@ -156,152 +193,6 @@ def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any
         module, name = words.split(".")
         typer.echo("\n" + getattr(import_module(f"survlspin.{module}"), name)(report))
     return report
-
-
-def _main_job(given: dict[str, Any]) -> dict[str, Any]:
-    """Read, say what was read, compare, explain; return what was found."""
-    from survlspin.job import execute, plan
-    from survlspin.summary import opening, verdict
-
-    study = _study(given)
-    settings = ("folds", "repeats", "members", "context", "skip", "seed", "force")
-    planned = plan(study, **{name: given[name] for name in settings})
-    _writable(given["out"])
-    if not given["as_json"]:
-        typer.echo(opening(planned.opening()))
-    try:
-        report = execute(planned, given["out"], given["jobs"] or -1)
-    except OSError as error:
-        raise _cannot_write(given["out"], error) from error
-    return {**report, "verdict": verdict(report)}
-
-
-def _fit_job(given: dict[str, Any]) -> dict[str, Any]:
-    """Read, fit, save; return what was found."""
-    from survlspin import fitting, sample
-    from survlspin.summary import fit_opening
-
-    task = fitting.task_of(given["model"])
-    settings = {name: given[name] for name in ("lam", "members", "context", "seed", "force")}
-    model = fitting.model_of(given["model"], settings=given["setting"], **settings)
-    rows = sample.sample_of(_study(given)) if task == "survival" else _table(given, task)
-    _writable(given["out"])
-    if not given["as_json"]:
-        typer.echo(fit_opening(fitting.described(model, rows)))
-    shown = sys.stderr.isatty() and not given["as_json"]
-    try:
-        return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown)
-    except OSError as error:
-        raise _cannot_write(given["out"], error) from error
-
-
-def _cohort_job(given: dict[str, Any]) -> dict[str, Any]:
-    """Read, apply the recipe, write; return what was counted."""
-    from survlspin.preparing import prepare
-
-    if absent := [name for name in ("EXPORT", "--recipe NAME") if given[NEEDED[name]] is None]:
-        found = f"survlspin cohort needs {' and '.join(absent)}."
-        raise InputError("SL-510", found, "survlspin cohort --recipes lists the recipes.")
-    same = ("data", "recipe", "out", "min_cell", "cache", "seed", "max_quarantine")
-    how = {**{name: given[name] for name in same}, **_registry(given)}
-    _begin(given)
-    return prepare(**how)
-
-
-def _check_job(given: dict[str, Any]) -> dict[str, Any]:
-    """Look at a file; return what was found."""
-    from survlspin.checking import examine
-
-    how = _registry(given)
-    _begin(given)
-    return examine(given["data"], recipe=given["recipe"], **how)
-
-
-def _begin(given: dict[str, Any]) -> None:
-    """Say on a terminal what takes minutes."""
-    if sys.stderr.isatty() and not given["as_json"]:
-        typer.echo(f"reading {given['data']} ...", err=True)
-
-
-def _registry(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what `cohort` and `check` say alike of an export and a recipe."""
-    from survlspin.preparing import pairs
-
-    switches, aliases = pairs(given["switch"], "--set"), pairs(given["alias"], "--alias")
-    same = {name: given[name] for name in ("outcome", "dic", "sas", "encoding")}
-    chosen = {name: given[name] and given[name].value for name in ("delimiter", "engine")}
-    return {**same, **chosen, "switches": switches, "aliases": aliases}
-
-
-def _study(given: dict[str, Any]) -> "Study":
-    """Return the patients: of the file, or without one GBSG2."""
-    from survlspin.study import gbsg2, study_of
-
-    if given.get("target") is not None:
-        found = f"--target is for models of classes or numbers, and {given['model']} predicts survival."
-        raise InputError("SL-552", found, "Name --time and --event, or another --model.")
-    roles = _roles(given)
-    if roles is None:
-        return gbsg2()
-    how = {"event_code": given["event_code"], "zero_time": given["zero_time"].value, "force": given["force"]}
-    return study_of(given["data"], roles, numbers=given["number"], **how, **_form(given))
-
-
-def _table(given: dict[str, Any], task: str) -> "Sample":
-    """Return the rows of the file and the column to predict."""
-    from survlspin.sample import table_of
-
-    if strange := [f"--{name.replace('_', '-')}" for name in SURVIVAL if given[name] is not None]:
-        found = f"{', '.join(strange)}: for survival, and {given['model']} predicts {task}."
-        raise InputError("SL-552", found, "Name the column to predict, --target COLUMN, or another --model.")
-    named = {"--data FILE": given["data"], "--target COLUMN": given["target"]}
-    if absent := [name for name, value in named.items() if value is None]:
-        found = f"{given['model']} needs {' and '.join(absent)}."
-        raise InputError("SL-510", found, "See survlspin fit --help.")
-    roles = {name: given[name] for name in ("weight", "group", "id", "drop", "category", "force")}
-    return table_of(given["data"], given["target"], task, numbers=given["number"], **roles, **_form(given))
-
-
-def _form(given: dict[str, Any]) -> dict[str, str]:
-    return {"sep": _separator(given["sep"]), "decimal": given["decimal"], "encoding": given["encoding"]}
-
-
-def _roles(given: dict[str, Any]) -> "Roles | None":
-    """Return the roles of the file's columns, or None where there is no file; a cohort's manifest says them."""
-    from survlspin.study import Roles, known_roles
-
-    roles = {field.name: given[field.name] for field in fields(Roles)}
-    if given["data"] is None:
-        of_a_file = {**roles, "event-code": given["event_code"], "number": given["number"]}
-        if named := [f"--{name}" for name, value in of_a_file.items() if value]:
-            raise InputError("SL-510", f"{', '.join(named)} without --data.", "Name the file: --data FILE.")
-        return None
-    if given["time"] is None and given["event"] is None:
-        roles = {name: roles[name] or known for name, known in {**roles, **known_roles(given["data"])}.items()}
-    if absent := [f"--{name} COLUMN" for name in ("time", "event") if roles[name] is None]:
-        raise InputError("SL-510", f"--data needs {' and '.join(absent)}.", "See --help.")
-    return Roles(**{name: tuple(value) if isinstance(value, list) else value for name, value in roles.items()})
-
-
-def _separator(sep: str) -> str:
-    sep = {"tab": "\t", "\\t": "\t"}.get(sep, sep)
-    if len(sep) != 1:
-        raise InputError("SL-513", f"--sep {sep!r}.", "It is one character, or the word tab.")
-    return sep
-
-
-def _writable(out: Path) -> None:
-    """Make the folder of the results and try it, before hours of work."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise _cannot_write(out, error) from error
-
-
-def _cannot_write(out: Path, error: OSError) -> InputError:
-    return InputError("SL-526", f"cannot write to {out}: {error.strerror or error}.", "Name another folder: --out.")
 
 
 def _said(message: InputError | InputTypeError | InputWarning) -> str:

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
-from sklearn.base import clone
+from typing import Any
 
 from survlspin import __version__
 from survlspin._messages import listed, nearest
 from survlspin.baselines import CoxLasso, Forest
 from survlspin.errors import InputError
 from survlspin.estimators import CoxLLSPIN, CoxLSPIN, CoxPH, DeepSurv
-from survlspin.folds import LARGE, RepeatedKFold, Splitter, default_cv
+from survlspin.explaining import explain
+from survlspin.folds import LARGE, External, RepeatedKFold, Splitter, TrainOneTestNine, default_cv
+from survlspin.probes import Probes
 from survlspin.protocol import run
+from survlspin.protocol.plan import plan as plan_of
+from survlspin.results import written
+from survlspin.store import Store
 from survlspin.study import Study
-from survlspin.threads import one_thread
+from survlspin.tuning import Tuning
 
-if TYPE_CHECKING:
-    from survlspin.runs import Runs
+__all__ = ["BASELINES", "CALL", "Plan", "begin", "execute", "plan"]
 
-__all__ = ["BASELINES", "COUNTS", "Plan", "execute", "plan"]
+CALL = "job"  # where a store keeps the call
 
-COUNTS = (2, 4, 6)
 REPEATS = 1  # of cross-validation; with it 686 patients take less than 4 minutes on 2 cores
-OURS = ("LLSPIN", "LSPIN")
-ESTIMATE = ("C", "se", "low", "high")
-DIFFERENCE = ("difference", "difference_se", "difference_low", "difference_high")
 BASELINES = {"lspin": "LSPIN", "deepsurv": "DeepSurv", "cox": "Cox PH", "lasso": "Cox-LASSO", "forest": "Forest"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
     """What is to be compared, and how.
 
@@ -52,7 +47,15 @@ class Plan:
     cv : Splitter
     reason : str
         Why this protocol.
-    seed : int
+    over : dict
+        The models that are fitted over their whole penalty path, and how, as `survlspin.run` takes them.
+    seed, seeds : int
+        The first seed, and how many.
+    tune : Tuning or None
+    probes : Probes or None
+    probe_rate : float or None
+        The share of the probes that a penalty may select to be chosen; None: validation rows choose.
+    store : Path or None
     """
 
     study: Study
@@ -60,17 +63,19 @@ class Plan:
     left_out: tuple[str, ...]
     cv: Splitter
     reason: str
+    over: dict[str, dict[str, Any]]
     seed: int
-
-    @property
-    def paths(self) -> list[str]:
-        """The models that are fitted over their whole penalty path."""
-        return [name for name, model in self.models.items() if hasattr(model, "path")]
+    seeds: int
+    tune: Tuning | None
+    probes: Probes | None
+    probe_rate: float | None
+    store: Path | None
 
     def opening(self) -> dict[str, Any]:
         """What was read and what will be done with it, as plain values."""
         study, design = self.study, self.study.design
         numbers = {variable.name for variable in design.variables if variable.levels is None}
+        tune, probes = self.tune, self.probes
         return {
             "version": __version__,
             "source": study.source,
@@ -90,6 +95,10 @@ class Plan:
             "reason": self.reason,
             "left_out": list(self.left_out),
             "seed": self.seed,
+            "seeds": self.seeds,
+            "tune": None if tune is None else {"trials": tune.n_trials, "spaces": tune.spaces},
+            "probes": None if probes is None else {"kind": probes.kind, "n": probes.n, "rate": self.probe_rate},
+            "store": None if self.store is None else str(self.store),
         }
 
 
@@ -103,6 +112,16 @@ def plan(
     skip: Collection[str] = (),
     seed: int = 0,
     force: bool = False,
+    protocol: str = "auto",
+    seeds: int = 1,
+    points: int | None = None,
+    tune: int | None = None,
+    preset: str | None = None,
+    storage: str | None = None,
+    probes: int = 0,
+    shadow_probes: int = 0,
+    probe_rate: float | None = None,
+    store: Path | None = None,
 ) -> Plan:
     """Choose models and protocol.
 
@@ -119,32 +138,59 @@ def plan(
         Keys of `BASELINES` to leave out.
     seed : int
     force : bool
+    protocol : {"auto", "one-nine", "nine-one", "external"}
+    seeds : int
+        Fits of every model on every fold.
+    points : int, optional
+        Points of every penalty path.
+    tune : int, optional
+        Trials per model; `preset` names the spaces, `storage` the database.
+    probes, shadow_probes : int
+        Columns of noise, or shuffled copies of columns, to add; not both.
+    probe_rate : float, optional
+        Choose penalties by the share of probes that they select.
+    store : Path, optional
+        The folder that keeps what is done.
 
     Raises
     ------
     InputError
-        SL-217 context that is no variable; SL-346 folds; SL-513 skip; SL-515 repeats where the protocol has none.
+        SL-217 context that is no variable; SL-346 folds; SL-513 skip.
     """
     for key in set(skip) - set(BASELINES):
         raise InputError("SL-513", f"--skip {key!r}{nearest(key, BASELINES)}.", f"It may be {listed(BASELINES)}.")
     study.design.column_index(context)
-    net = {"members": members, "force": force}
-    gated = {**net, "context": list(context) or None}
-    models = {
-        "LLSPIN": CoxLLSPIN(**gated),
-        "LSPIN": CoxLSPIN(**gated),
-        "DeepSurv": DeepSurv(**net),
-        "Cox PH": CoxPH(),
-        "Cox-LASSO": CoxLasso(),
-        "Forest": Forest(),
-    }
-    models = {name: model for name, model in models.items() if name not in {BASELINES[key] for key in skip}}
-    present = {"entry", "weight", "stratum"} & set(study.y.dtype.names)
-    unusable = {name: present - model.uses for name, model in models.items()}
-    left_out = tuple(f"{name} cannot use {' and '.join(sorted(parts))}" for name, parts in unusable.items() if parts)
-    models = {name: model for name, model in models.items() if not unusable[name]}
-    cv, reason = _protocol(len(study.X), folds, repeats, seed)
-    return Plan(study, models, left_out, cv, reason, seed)
+    models, left_out = _models(study, members, list(context) or None, skip, force, points)
+    cv, reason = _protocol(study, protocol, folds, repeats, seed)
+    spaces = "default" if preset is None else str(preset)
+    tuning = None if tune is None else Tuning(tune, spaces, storage=storage, random_state=seed)
+    kind, n = ("shadow", shadow_probes) if shadow_probes else ("uniform", probes)
+    return Plan(
+        study=study,
+        models=models,
+        left_out=left_out,
+        cv=cv,
+        reason=reason,
+        over={name: _path(model, points) for name, model in models.items() if hasattr(model, "path")},
+        seed=seed,
+        seeds=seeds,
+        tune=tuning,
+        probes=Probes(kind, n, random_state=seed) if n else None,
+        probe_rate=probe_rate,
+        store=store,
+    )
+
+
+def begin(plan: Plan, call: dict[str, Any]) -> None:
+    """Make the plan's store, or find that it is of this very study, and keep the call there by which it is resumed.
+
+    Raises
+    ------
+    InputError
+        As `survlspin.run` does before anything is fitted.
+    """
+    with Store.open(plan.store, plan_of(**_asked(plan)).describe(plan.tune)) as store:
+        store.put_json(CALL, call)
 
 
 def execute(plan: Plan, out: Path, n_jobs: int | None = None, progress: bool = True) -> dict[str, Any]:
@@ -165,99 +211,72 @@ def execute(plan: Plan, out: Path, n_jobs: int | None = None, progress: bool = T
     dict
         Plain values, those of `Plan.opening` among them.
     """
-    study = plan.study
-    over = {name: {"lam": "path"} for name in plan.paths}
+    asked = _asked(plan)
     with _quiet_workers():
-        runs = run(plan.models, study.X, study.y, plan.cv, over, n_jobs, plan.seed, study.groups, progress)
-    results, files = _results(runs, len(study.design.factors)), runs.save(out)
-    for name in ("differences", "at_counts", "differences_at_counts"):
-        results[name].to_csv(out / f"{name}.csv", index=False)
-        files.append(out / f"{name}.csv")
-    patients, written = _explain(plan, out)
-    records = {name: json.loads(frame.to_json(orient="records")) for name, frame in results.items()}
-    definitions = {"C_definition": runs.attrs["C"], "interval": runs.attrs["interval"]}
-    paths = [str(path) for path in (*files, *written)]
-    return {**plan.opening(), **records, **definitions, "per_patient": patients, "out": str(out), "files": paths}
+        runs = run(**asked, tune=plan.tune, store=plan.store, n_jobs=n_jobs, progress=progress)
+    if plan.probe_rate is not None:
+        runs = runs.choose_by_probes(plan.probe_rate)
+    found, files = written(runs, len(plan.study.design.factors), out)
+    patients, own = explain(plan, runs, out)
+    paths = [str(path) for path in (*files, *own)]
+    return {**plan.opening(), **found, "per_patient": patients, "out": str(out), "files": paths}
 
 
-def _protocol(n_rows: int, folds: int | None, repeats: int | None, seed: int) -> tuple[Splitter, str]:
+def _asked(plan: Plan) -> dict[str, Any]:
+    """Return what is compared on what, as `survlspin.run` calls it."""
+    return {
+        "models": plan.models,
+        "X": plan.study.X,
+        "y": plan.study.y,
+        "cv": plan.cv,
+        "over": plan.over,
+        "probes": plan.probes,
+        "random_state": [plan.seed + i for i in range(plan.seeds)],
+        "groups": plan.study.groups,
+    }
+
+
+def _models(
+    study: Study, members: int, context: list[str] | None, skip: Collection[str], force: bool, points: int | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the models that these data can be given to, and why the others are left out."""
+    net: dict[str, Any] = {"members": members, "force": force}
+    models = {
+        "LLSPIN": CoxLLSPIN(**net, context=context),
+        "LSPIN": CoxLSPIN(**net, context=context),
+        "DeepSurv": DeepSurv(**net),
+        "Cox PH": CoxPH(),
+        "Cox-LASSO": CoxLasso() if points is None else CoxLasso(n_alphas=points),
+        "Forest": Forest(),
+    }
+    models = {name: model for name, model in models.items() if name not in {BASELINES[key] for key in skip}}
+    present = {"entry", "weight", "stratum"} & set(study.y.dtype.names)
+    unusable = {name: present - model.uses for name, model in models.items()}
+    left_out = tuple(f"{name} cannot use {' and '.join(sorted(parts))}" for name, parts in unusable.items() if parts)
+    return {name: model for name, model in models.items() if not unusable[name]}, left_out
+
+
+def _path(model: Any, points: int | None) -> dict[str, Any]:
+    """Return how a model's path is asked for; Cox-LASSO has the number of points among its own settings."""
+    return {"lam": "path"} if points is None or isinstance(model, CoxLasso) else {"lam": "path", "points": points}
+
+
+def _protocol(study: Study, protocol: str, folds: int | None, repeats: int | None, seed: int) -> tuple[Splitter, str]:
     """Return the splitter, changed as asked for, and why it is this one."""
-    cv = default_cv(n_rows, seed)
+    reason, automatic = "as asked for", protocol == "auto"
+    if study.external is not None:
+        return External(study.external, random_state=seed), reason
+    cv = default_cv(len(study.X), seed)
+    if not automatic:
+        cv = TrainOneTestNine(random_state=seed) if protocol == "one-nine" else RepeatedKFold(10, random_state=seed)
     if isinstance(cv, RepeatedKFold):
         asked = {"n_splits": folds, "n_repeats": repeats or REPEATS}
-        reason = f"below {LARGE:,} rows every patient is needed for training"
-    elif repeats is None:
-        asked = {"n_folds": folds}
-        reason = f"from {LARGE:,} rows on a tenth is enough to train on, and training sets need not overlap"
+        why = f"below {LARGE:,} rows every patient is needed for training"
     else:
-        found = f"--repeats {repeats} is for cross-validation; {n_rows:,} rows are trained on one fold, tested on nine."
-        raise InputError("SL-515", found, "Leave it out.")
-    return dataclasses.replace(cv, **{name: n for name, n in asked.items() if n is not None}), reason
-
-
-def _results(runs: Runs, n_factors: int) -> dict[str, pd.DataFrame]:
-    """Return the tables: one row per model; per pair of models; per model and count."""
-    table = runs.table().reset_index()
-    names = list(table["model"])
-    ours = [name for name in OURS if name in names]
-    pairs = [_minus(runs.table(reference=name), name) for name in ours]
-    pairs[-1] = pairs[-1][~pairs[-1]["other"].isin(ours)]  # each pair once
-    counts = [k for k in COUNTS if k <= n_factors]
-    at_counts = pd.DataFrame(columns=["model", "count", *ESTIMATE])
-    beside = pd.DataFrame(columns=["model", "other", "count", *DIFFERENCE])
-    if counts:
-        found = runs.at_counts(counts)
-        at_counts = found.reset_index().sort_values("model", key=lambda m: m.map(names.index), kind="stable")
-        beside = _minus(found, OURS[0])
-    return {
-        "models": table[["model", *ESTIMATE, "factors", "seconds", "validation"]],
-        "differences": pd.concat(pairs, ignore_index=True)[["model", "other", *DIFFERENCE]],
-        "at_counts": at_counts[["model", "count", *ESTIMATE]],
-        "differences_at_counts": beside[["model", "other", "count", *DIFFERENCE]],
-    }
-
-
-def _minus(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return `model` minus each other one, from a table with the differences of the others from it."""
-    others = table.reset_index().rename(columns={"model": "other"})
-    low, high = -others["difference_high"], -others["difference_low"]
-    turned = others.assign(model=model, difference=-others["difference"], difference_low=low, difference_high=high)
-    return turned[turned["other"] != model]
-
-
-def _final_model(plan: Plan) -> CoxLLSPIN:
-    """Fit LLSPIN to all rows, on one thread as the folds were."""
-    X, y, groups = plan.study.X, plan.study.y, plan.study.groups
-    model = clone(plan.models["LLSPIN"]).set_params(random_state=plan.seed)
-    with one_thread():
-        if groups is None:
-            return model.fit(X, y)
-        fold = next(RepeatedKFold(n_repeats=1, random_state=plan.seed).folds(X, y, groups))  # whole patients validate
-        train = np.setdiff1d(np.arange(len(X)), fold.validation)
-        valid = X.iloc[fold.validation], y[fold.validation]
-        return model.fit(X.iloc[train], y[train], validation_data=valid)
-
-
-def _explain(plan: Plan, out: Path) -> tuple[dict[str, Any], list[Path]]:
-    """Write what LLSPIN says of each patient; return a summary of it, and the files."""
-    model = _final_model(plan)
-    factors = model.risk_factors(plan.study.X)
-    sets = factors.sets()
-    files = [out / name for name in ("factors.csv", "factors.parquet", "sets.csv", "sets.png", "sets.svg")]
-    factors.to_csv(files[0])
-    factors.to_parquet(files[1])
-    sets.to_csv(files[2])
-    figure = sets.plot()
-    figure.savefig(files[3])
-    figure.savefig(files[4], metadata={"Date": None})
-    summary = {
-        "lam": float(model.lam_["gates"]),
-        "factors_median": float(factors.patients()["n_factors"].median()),
-        "n_sets": len(sets.frame),
-        "sets": json.loads(sets.frame.head(5).to_json(orient="records")),
-        "note": factors.note,
-    }
-    return summary, files
+        asked = {"n_folds": folds, "n_repeats": repeats}
+        why = f"from {LARGE:,} rows on a tenth is enough to train on, and training sets need not overlap"
+    cv = dataclasses.replace(cv, **{name: n for name, n in asked.items() if n is not None})
+    return cv, why if automatic else reason
 
 
 @contextmanager

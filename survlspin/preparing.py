@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from survlspin import __version__
+from survlspin._text import duration, in_columns, wrapped
 from survlspin.errors import InputError, InputWarning
-from survlspin.summary import duration, in_columns, wrapped
 
 if TYPE_CHECKING:
     from survlspin.cohort import Cohort

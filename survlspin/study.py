@@ -36,6 +36,8 @@ class Roles:
         The patient, where patients have several rows: one patient is never both trained and tested on.
     id : str, optional
         What rows are called in the tables of patients. None: their position, from 0.
+    external : str, optional
+        1 (or true) in rows of another data set, which are tested on alone; 0 in all others.
     drop : tuple of str
         Columns to leave out.
     category : tuple of str
@@ -49,6 +51,7 @@ class Roles:
     stratum: str | None = None
     group: str | None = None
     id: str | None = None
+    external: str | None = None
     drop: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
 
@@ -71,7 +74,8 @@ class Roles:
 
     def check(self, columns: Iterable[str]) -> None:
         """Refuse names that are no column (SL-511), and columns with two roles (SL-512)."""
-        check_roles(columns, {**self.outcome, "group": self.group, "id": self.id}, self.drop, self.category)
+        named = {"group": self.group, "id": self.id, "external": self.external}
+        check_roles(columns, {**self.outcome, **named}, self.drop, self.category)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,8 @@ class Study:
         Each row's patient.
     design : Design
         Fitted on all rows: it says what is a number and what a category, and what is left out.
+    external : bool array (n,) or None
+        The rows of another data set.
     """
 
     source: str
@@ -98,6 +104,7 @@ class Study:
     unit: str
     groups: np.ndarray | None
     design: Design
+    external: np.ndarray | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -148,7 +155,8 @@ def study_of(
     Raises
     ------
     InputError, InputTypeError
-        SL-501 to SL-509 the file; SL-511 to SL-514 the roles; SL-1xx the outcome; SL-2xx the predictors.
+        SL-501 to SL-509 the file; SL-511 to SL-514 the roles; SL-533 rows of another data set that are not told by 0
+        and 1; SL-1xx the outcome; SL-2xx the predictors.
 
     Warns
     -----
@@ -159,7 +167,8 @@ def study_of(
     roles.check(table.columns)
     check_labels(table, roles.id, roles.group)
     table = table.astype(dict.fromkeys(roles.category, "category"))
-    aside = {name for name in (roles.id, roles.group, *roles.drop) if name is not None}
+    aside = {name for name in (roles.id, roles.group, roles.external, *roles.drop) if name is not None}
+    external = None if roles.external is None else _flags(table[roles.external])
     made = _manifest(path)
     events = made["outcome"]["events"] if made["roles"].get("event") == roles.event else {}
     if event_code is None and len(events) > 1:
@@ -170,13 +179,14 @@ def study_of(
     outcome = Outcome.of(y)
     check_enough_events(outcome, force)
     groups = None if roles.group is None else table.loc[X.index, roles.group].to_numpy()
+    external = None if external is None else external[X.index].to_numpy()
     if roles.id is not None:
         X.index = pd.Index(table.loc[X.index, roles.id], name=roles.id)
     design = Design.fit(X, weight=outcome.weight, force=force)
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
     unit = made["unit"] if made["roles"].get("time") == roles.time else "the file's unit"
-    return Study(str(path), X, y, unit, groups, design)
+    return Study(str(path), X, y, unit, groups, design, external)
 
 
 def known_roles(path: str | Path) -> dict[str, str]:
@@ -228,3 +238,12 @@ def _code(events: pd.Series, text: str):
         return float(text)
     except ValueError:
         raise InputError("SL-513", f"--event-code {text!r} is no number; the event column holds numbers.") from None
+
+
+def _flags(column: pd.Series) -> pd.Series:
+    """Return which rows are of another data set."""
+    numbers = pd.to_numeric(column, errors="coerce")  # flags become 0 and 1
+    if (strange := ~numbers.isin([0, 1]).to_numpy()).any():
+        found = f"--external {column.name!r} is neither 0 nor 1 in {rows(strange)}."
+        raise InputError("SL-533", found, "Put 1 in the rows of the other data set, 0 in all others.")
+    return numbers.astype(bool)

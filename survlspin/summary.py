@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from survlspin._messages import listed
+from survlspin._study_text import opened, probed, settings, studied
+from survlspin._text import duration, in_columns, interval, number, wrapped
 
-__all__ = ["closing", "duration", "fit_closing", "fit_opening", "in_columns", "opening", "verdict", "wrapped"]
+__all__ = ["closing", "fit_closing", "fit_opening", "opening", "verdict"]
 
 OURS = ("LLSPIN", "LSPIN")
-WIDTH = 100
 SURE = "its 95% interval leaves out 0"
 UNSURE = "its 95% interval includes 0"
 
@@ -35,6 +34,7 @@ def opening(report: dict[str, Any]) -> str:
         "penalties and stop training, test rows choose nothing.",
         f"Gates see {'every variable' if context is None else 'only ' + listed(context)}.",
         *(f"Left out: {why}." for why in report["left_out"]),
+        *opened(report),
     ]
     return wrapped(lines)
 
@@ -46,10 +46,9 @@ def closing(report: dict[str, Any]) -> str:
     lines = [
         f"C: {report['C_definition']}.",
         f"{report['interval']}.".replace("95% interval", "95% intervals", 1),
+        *studied(report),
         "",
-        f"Each patient's risk factors: LLSPIN fitted once to all {report['rows']:,} rows, lambda {patients['lam']:.3g} "
-        f"chosen on validation rows among them; median {patients['factors_median']:g} factors, "
-        f"different sets: {patients['n_sets']:,}. Its C on these same rows would flatter it and is not reported.",
+        _fitted(report),
         f"{patients['note']} Associations, not causes.",
     ]
     names = [Path(name).name for name in report["files"]]
@@ -57,11 +56,31 @@ def closing(report: dict[str, Any]) -> str:
         _models(report),
         _differences(report),
         _counts(report),
+        probed(report),
+        settings(report),
         wrapped(lines) + "\n\n" + in_columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
         wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
         wrapped([f"Took {duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _fitted(report: dict[str, Any]) -> str:
+    """Return which rows and what else decided each patient's risk factors."""
+    patients = report["per_patient"]
+    whose = "all" if patients["rows"] == report["rows"] else "the"
+    which = "" if whose == "all" else " that are not of the other data set"
+    how = {
+        "validation": "chosen on validation rows among them",
+        "probes": "the median over folds of those that the probes chose",
+    }[patients["lam_by"]]
+    frozen = (report["tuned"] or {}).get("frozen")
+    tuned = f", with {'the settings tuned above' if frozen else 'settings tuned on them'}" if patients["tuned"] else ""
+    return (
+        f"Each patient's risk factors: LLSPIN fitted once to {whose} {patients['rows']:,} rows{which}{tuned}, lambda "
+        f"{patients['lam']:.3g} {how}; median {patients['factors_median']:g} factors, "
+        f"different sets: {patients['n_sets']:,}. Its C on these same rows would flatter it and is not reported."
+    )
 
 
 def verdict(report: dict[str, Any]) -> list[str]:
@@ -167,8 +186,8 @@ def _judgement(report: dict[str, Any]) -> list[str]:
 
 
 def _estimate(found: dict[str, Any]) -> str:
-    interval = "" if found["low"] is None else f" (95% interval {_interval(found['low'], found['high'])})"
-    return f"{found['measure']} {_number(found['value'])}{interval} on {found['rows']:,} rows"
+    between = "" if found["low"] is None else f" (95% interval {interval(found['low'], found['high'])})"
+    return f"{found['measure']} {number(found['value'])}{between} on {found['rows']:,} rows"
 
 
 def _models(report: dict[str, Any]) -> str:
@@ -176,10 +195,10 @@ def _models(report: dict[str, Any]) -> str:
     body = [
         [
             row["model"],
-            _number(row["C"]),
-            _interval(row["low"], row["high"]),
-            _number(row["factors"], 1),
-            _number(row["seconds"], 1),
+            number(row["C"]),
+            interval(row["low"], row["high"]),
+            number(row["factors"], 1),
+            number(row["seconds"], 1),
             row["validation"],
         ]
         for row in report["models"]
@@ -192,8 +211,8 @@ def _differences(report: dict[str, Any]) -> str:
     signs = [
         [
             f"{row['model']} minus {row['other']}",
-            _number(row["difference"], 4, "+"),
-            _interval(row["difference_low"], row["difference_high"], 4, "+"),
+            number(row["difference"], 4, "+"),
+            interval(row["difference_low"], row["difference_high"], 4, "+"),
         ]
         for row in report["differences"]
     ]
@@ -206,40 +225,10 @@ def _counts(report: dict[str, Any]) -> str:
     if not counts:
         return ""
     cell = {
-        (row["model"], row["count"]): f"{_number(row['C'])} ({_interval(row['low'], row['high'])})"
+        (row["model"], row["count"]): f"{number(row['C'])} ({interval(row['low'], row['high'])})"
         if row["C"] is not None
         else "-"
         for row in rows
     }
     body = [[model, *(cell[model, k] for k in counts)] for model in dict.fromkeys(row["model"] for row in rows)]
     return in_columns([["C with at most", *(f"{k} factors" for k in counts)], *body], left=(0,))
-
-
-def _number(value: float | None, digits: int = 3, sign: str = "") -> str:
-    return "-" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # no -0.000
-
-
-def _interval(low: float | None, high: float | None, digits: int = 3, sign: str = "") -> str:
-    return "-" if low is None or high is None else f"{_number(low, digits, sign)} to {_number(high, digits, sign)}"
-
-
-def in_columns(rows: list[list[str]], left: tuple[int, ...]) -> str:
-    """Return the cells in columns, numbers to the right."""
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    kinds = ["<" if i in left else ">" for i in range(len(widths))]
-    lines = (zip(row, kinds, widths, strict=True) for row in rows)
-    return "\n".join("  ".join(f"{cell:{kind}{width}}" for cell, kind, width in line).rstrip() for line in lines)
-
-
-def wrapped(lines: Iterable[str]) -> str:
-    """Return the lines, long ones broken and their continuation indented."""
-    indents = ((line, "  " + " " * (len(line) - len(line.lstrip()))) for line in lines)
-    return "\n".join(
-        textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        for line, indent in indents
-    )
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from survlspin.errors import InputError
 
-__all__ = ["COLUMNS", "read_csv", "replacing", "write_csv", "write_parquet"]
+__all__ = ["COLUMNS", "read_csv", "replacing", "write_counts", "write_csv", "write_parquet"]
 
 COLUMNS = {
     **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key", "column"), pa.string()),
@@ -56,6 +56,23 @@ def write_csv(frames: Iterable[pd.DataFrame], path: str | Path, columns: Iterabl
 def write_parquet(frames: Iterable[pd.DataFrame], path: str | Path, columns: Iterable[str]) -> None:
     """Write frames one below the other as one Parquet file; parameters and errors as in :func:`write_csv`."""
     _write(frames, path, columns, pq.ParquetWriter, lambda text: text)
+
+
+def write_counts(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table of numbers as CSV, a row per patient: their labels, escaped, in a column ``patient``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Indexed by the labels; its columns may have any names.
+    path : str or Path
+        As in :func:`write_csv`, with its errors.
+    """
+    labels = _escape(pa.chunked_array([pa.array(table.index.astype(str), pa.string())]))
+    counts = (pa.chunked_array([table.iloc[:, j].to_numpy()]) for j in range(table.shape[1]))
+    names = ["patient", *map(str, table.columns)]
+    with replacing(Path(path)) as name:
+        pyarrow.csv.write_csv(pa.Table.from_arrays([labels, *counts], names=names), name)
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:

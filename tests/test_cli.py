@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,9 @@ from survlspin.summary import closing, opening, verdict
 
 COLUMNS = ["--time", "months", "--event", "died"]
 FILES = {
-    "table.csv", "folds.csv", "curve.csv", "curve.png", "curve.svg", "differences.csv", "at_counts.csv",
-    "differences_at_counts.csv", "factors.csv",    "factors.parquet", "sets.csv", "sets.png", "sets.svg",
+    "table.csv", "folds.csv", "stability.csv", "frequency.csv", "splits.csv", "curve.csv", "curve.png", "curve.svg",
+    "differences.csv", "at_counts.csv", "differences_at_counts.csv", "agreement-LLSPIN.csv", "agreement-Cox-LASSO.csv",
+    "factors.csv", "factors.parquet", "sets.csv", "sets.png", "sets.svg",
 }  # fmt: skip
 
 
@@ -63,7 +65,21 @@ def finished(tmp_path_factory):
     command = "from survlspin.cli import main; main()"
     options = [
         *("--data", "patients.csv.gz", *COLUMNS, "--id", "id", "--out", "results/größe"),
-        *("--members", "2", "--folds", "2", "--repeats", "1", "--jobs", "1", "--skip", "lspin", "--json"),
+        *(
+            "--members",
+            "2",
+            "--folds",
+            "2",
+            "--repeats",
+            "1",
+            "--jobs",
+            "1",
+            "--skip",
+            "lspin",
+            "--points",
+            "8",
+            "--json",
+        ),
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LANG": "C", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -176,13 +192,6 @@ def test_options_without_their_partners_are_refused(call):
     assert "SL-501" in call(None, "--data", "none.csv", *COLUMNS)[1]
 
 
-def test_repeats_are_for_cross_validation(monkeypatch, call):
-    monkeypatch.setattr("survlspin.folds.LARGE", 50)
-    exit_code, output = call(patients().drop(columns="id"), "--repeats", "2")
-    assert exit_code == 2
-    assert "SL-515" in output
-
-
 def test_a_folder_that_cannot_be_written_is_exit_3(call, tmp_path):
     (tmp_path / "file").touch()
     for folder in ("file", "file/below"):
@@ -230,8 +239,11 @@ def test_models_that_cannot_use_the_outcome_are_left_out_by_name(call, monkeypat
 
 
 def test_the_protocol_follows_the_number_of_rows(monkeypatch):
-    assert "2-fold cross-validation, repeated 3" in job._protocol(500, 2, 3, 0)[0].description
-    assert "1 of 10 folds" in job._protocol(10_000, None, None, 0)[0].description
+    def described(n: int, *asked) -> str:
+        return job._protocol(SimpleNamespace(X=range(n), external=None), "auto", *asked, 0)[0].description
+
+    assert "2-fold cross-validation, repeated 3" in described(500, 2, 3)
+    assert "1 of 10 folds" in described(10_000, None, None)
 
 
 # ---- survlspin fit ----
@@ -349,4 +361,4 @@ def test_remedies_are_for_codes_that_exist():
     package = Path(job.__file__).parent
     source = "".join(path.read_text() for path in package.rglob("*.py") if path.name != "_remedies.py")
     assert all(code in source for code in REMEDIES)
-    assert len(WRITING) == 6
+    assert len(WRITING) == 8
