@@ -139,22 +139,27 @@ def _default() -> dict[str, Space]:
     from optuna.distributions import FloatDistribution, IntDistribution
 
     rate = {"lr": _log(1e-3, 3e-2), "epochs": IntDistribution(10, 300, log=True)}
-    members = {"members": IntDistribution(1, 5, step=2)}
-    net = {**rate, "weight_decay": _log(1e-3, 3.0), **members}
+    net = {**rate, "weight_decay": _log(1e-3, 3.0), "members": IntDistribution(1, 5, step=2)}
     hidden = {"hidden": _one_of("8", "16", "32", "32-16")}
     gates = {"lam": _log(5e-4, 0.1), "gate_hidden": _one_of("4", "8", "16", "32")}
     forest: Space = {
-        "n_estimators": IntDistribution(50, 500, log=True),
+        "n_estimators": IntDistribution(50, 200, log=True),
         "min_samples_leaf": IntDistribution(3, 100, log=True),
         "max_features": _one_of("sqrt", "log2", 0.5),
     }
     pycox = {**rate, "hidden": _one_of("16", "32", "32-32", "64-64"), "dropout": FloatDistribution(0.0, 0.5)}
+    nimo = {
+        **rate,
+        "epochs": IntDistribution(100, 1000, log=True),
+        "lam": _log(1e-4, 0.3),
+        "delta": FloatDistribution(0.25, 1.0),
+    }
     return {
         "CoxLLSPIN": {**net, **gates},
         "CoxLSPIN": {**net, **gates, **hidden},
         "CoxSTG": {**net, "lam": _log(5e-4, 0.2), **hidden},
         "CoxLassoNet": {**net, "lam": _log(0.1, 30.0), "M": _log(0.3, 30.0), **hidden},
-        "CoxNIMO": {**rate, **members, "lam": _log(1e-4, 0.3), "delta": FloatDistribution(0.25, 1.0)},
+        "CoxNIMO": nimo,
         "CoxGradientLasso": {**net, "lam": _log(1e-3, 0.3), "hidden": _one_of("16", "32-16", "50-30")},
         "DeepSurv": {**net, **hidden},
         "PycoxDeepSurv": pycox,
