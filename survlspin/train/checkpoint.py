@@ -206,10 +206,10 @@ def _parts(value: Any) -> Iterable[object]:
     """Return what makes up `value`: bytes and other values."""
     match value:
         case Tensor():
-            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            return f"{value.dtype}{tuple(value.shape)}".encode(), content.numpy().data
+            return [value.detach().cpu().numpy()]
         case np.ndarray():
-            return [f"{value.dtype}", *value.shape, value.tolist() if value.dtype.hasobject else value.tobytes()]
+            content = value.tolist() if value.dtype.hasobject else np.ascontiguousarray(value).reshape(-1).data
+            return [value.dtype.str, value.shape, content]
         case torch.Generator():
             return [value.get_state()]
         case nn.Module():
