@@ -22,7 +22,7 @@ from ..splits import check_folds, split_manifest
 from ..store import StoreFolder, fingerprint, settings_of, versions
 from ..tuning import Ledger, Tuning
 from .asked import check_kinds, check_levels, check_paths, seeds_of
-from .unit import Unit, seed_of, takes_validation
+from .unit import Unit, seed_of, seeded, takes_validation
 
 __all__ = ["Plan", "plan"]
 
@@ -154,8 +154,9 @@ class Plan:
 
     def key(self, unit: Unit) -> str:
         """Return the name of a unit's result, made from all that decides it."""
-        facts = {"settings": settings_of(unit.estimator), "fold": _digest([unit.fold]), "seed": unit.seed}
-        return StoreFolder.key({**self.identity, **facts, "path": unit.path, "points": unit.points})
+        settings = settings_of(seeded(unit.estimator, unit.seed))
+        facts = {"settings": settings, "fold": _digest([unit.fold]), "path": unit.path, "points": unit.points}
+        return StoreFolder.key({**self.identity, **facts, "seed": unit.seed})
 
     def _stack(self, name: str) -> dict[str, Any]:
         points = self.over[name].get("points", WHOLE) if name in self.over else 1

@@ -15,7 +15,7 @@ from typing import Any
 import joblib
 
 from .._messages import listed
-from ..errors import InputError, InputTypeError
+from ..errors import InputError, InputTypeError, InputWarning
 from ..store import StoreFolder
 
 __all__ = ["Failure", "Task", "carry_out", "marks_for", "refuse_failures"]
@@ -54,7 +54,7 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """Return the failure that an error is; what cannot be sent to another process is replaced by its traceback."""
-        if isinstance(error, InputError | InputTypeError):
+        if isinstance(error, InputError | InputTypeError | InputWarning):
             return cls(str(error), error)
         *_, last = traceback.extract_tb(error.__traceback__)
         reason = f"{type(error).__name__} in {last.name} ({Path(last.filename).name}, line {last.lineno})."
