@@ -33,7 +33,7 @@ class CoxPH(CoxModel):
     Columns without information of their own are named in a warning and left out: a constant one is no column of the
     design, others have a coefficient of nan, as in R.
     Columns whose coefficient grows without end, since they separate patients with events from all others, are named
-    too; their coefficient is where the likelihood no longer grows by more than a millionth.
+    too; their coefficient is where the likelihood no longer grows by more than a millionth, its standard error infinite.
 
     Parameters
     ----------
@@ -235,14 +235,16 @@ class CoxPH(CoxModel):
             warnings.warn(InputWarning("SL-482", found, INFINITE), stacklevel=3)
 
     def _vary(self, solution: Solution, penalty: Penalty, kept: np.ndarray, robust: bool, cluster) -> None:
-        """Set variances, standard errors and intervals; with a LASSO they are nan."""
-        columns, p = list(self.design_.columns), len(kept)
+        """Set variances, standard errors and intervals; with a LASSO they are nan, infinite where coefficients are."""
+        columns, p, endless = list(self.design_.columns), len(kept), np.flatnonzero(solution.boundless)
         naive = variance = np.full((p, p), np.nan)
         if not penalty.lasso.any():
-            naive = variance = covariance(solution.point, penalty.ridge, kept)
+            finite = kept & ~solution.boundless
+            naive = variance = covariance(solution.point, penalty.ridge, finite)
             if robust:
-                variance = sandwich(solution.point, naive, kept, cluster)
+                variance = sandwich(solution.point, naive, finite, cluster)
         for name, matrix in (("naive_", naive), ("", variance)):
+            matrix[endless, endless] = np.inf
             setattr(self, f"{name}variance_", pd.DataFrame(matrix, index=columns, columns=columns))
             setattr(self, f"{name}se_", pd.Series(np.sqrt(np.diag(matrix)), index=columns, name="se(coef)"))
         self.confidence_intervals_ = Coefficients(self.coef_, self.se_, self.alpha).intervals()

@@ -23,6 +23,7 @@ OWN = 1e-9  # least share of a column's information that other columns do not ha
 ROUNDED = 1e-12  # information per variance that is none
 SLACK = 1e-10  # relative error of the LASSO's conditions
 STEPS, HALVINGS, SWEEPS = 100, 40, 10_000
+REMEDY = "Look for values that are no measurements; a slight penalty, penalizer=0.01, often helps."
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +158,10 @@ def maximise(start: Point, penalty: Penalty, free: np.ndarray) -> Solution:
         SL-485 where no step leads up, or the steps do not end: numbers that are no measurements.
     """
     point, boundless = start, np.zeros(len(free), dtype=bool)
-    likelihood = start.likelihood
+    likelihood, least = start.likelihood, ROUNDED * np.diag(start.hessian)
     for step in range(STEPS):
+        spent = np.diag(point.hessian) <= least  # by a step so long that nothing is left to learn of the column
+        boundless |= free & spent & (penalty.lasso + penalty.ridge == 0)
         moves = free & ~boundless
         move = np.zeros(len(free))
         move[moves] = _move(point, penalty, np.flatnonzero(moves))
@@ -183,9 +186,6 @@ def _endless(point: Point, move: np.ndarray, flat: bool) -> np.ndarray:
     return endless
 
 
-REMEDY = "Look for values that are no measurements; a slight penalty, penalizer=0.01, often helps."
-
-
 def _move(point: Point, penalty: Penalty, moving: np.ndarray) -> np.ndarray:
     """Return the step of the coefficients that move, to the minimum of the penalised quadratic."""
     beta, lasso, ridge = (a[moving] for a in (point.beta, penalty.lasso, penalty.ridge))
@@ -198,7 +198,10 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return ``matrix^-1 right`` for a positive definite matrix whose rows may be of very different size."""
     unit = 1 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     columns = unit[:, None] * (right[:, None] if right.ndim == 1 else right)
-    return (unit[:, None] * np.linalg.solve(matrix * unit * unit[:, None], columns)).reshape(right.shape)
+    try:
+        return (unit[:, None] * np.linalg.solve(matrix * unit * unit[:, None], columns)).reshape(right.shape)
+    except np.linalg.LinAlgError as error:
+        raise InputError("SL-485", "the information on the coefficients is lost in rounding.", REMEDY) from error
 
 
 def _walk(point: Point, penalty: Penalty, move: np.ndarray) -> Point:

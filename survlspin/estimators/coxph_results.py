@@ -46,8 +46,8 @@ def _by_cluster(rows: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
 
 
 def quadratic_form(variance: np.ndarray, beta: np.ndarray) -> float:
-    """Return ``beta' variance^- beta``: what has no variance of its own does not count, as in R."""
-    own = np.diag(variance) > 0
+    """Return ``beta' variance^- beta``: what has no variance of its own, or an infinite one, does not count."""
+    own = (np.diag(variance) > 0) & np.isfinite(np.diag(variance))
     unit = 1 / np.sqrt(np.diag(variance)[own])
     scaled, beta = variance[np.ix_(own, own)] * unit * unit[:, None], beta[own] * unit
     return float(beta @ np.linalg.lstsq(scaled, beta, rcond=None)[0])

@@ -103,6 +103,22 @@ def test_columns_that_separate_are_named_and_leave_the_others_alone():
     assert CoxPH(penalizer=0.01).fit(X, y).infinite_ == ()
 
 
+@pytest.mark.parametrize("robust", [False, True])
+def test_the_other_columns_are_judged_as_without_a_column_that_separates(robust):
+    """The one patient with the flag dies first."""
+    X, y = two()
+    first = y["time"].where(y["event"]).to_numpy() == y["time"][y["event"]].min()
+    flag = np.arange(len(X)) == np.flatnonzero(first)[0]
+    y.loc[flag, "time"] = 0.5  # the first step goes where all information on it is gone
+    with pytest.warns(InputWarning, match="SL-482 .*: 'flag' to .infinity"):
+        model = CoxPH(robust=robust).fit(X.assign(flag=flag), y)
+    assert model.se_["flag"] == np.inf
+    alone = CoxPH(robust=robust).fit(X[~flag], y[~flag])  # nobody else is at risk of the first event alone
+    np.testing.assert_allclose(model.se_[["a", "b"]], alone.se_, rtol=1e-4)
+    np.testing.assert_allclose(model.tests_.loc["Wald", "statistic"], alone.tests_.loc["Wald", "statistic"], rtol=1e-4)
+    assert model.summary().loc["flag", "p"] == 1
+
+
 def test_a_column_that_orders_the_patients_by_time_separates_too():
     X, y = two()
     with pytest.warns(InputWarning, match=r"SL-482 .*: 'clock' to -infinity\."):
