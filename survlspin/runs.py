@@ -142,7 +142,7 @@ class Runs:
             SL-349 for a `reference` that is no model with a path; SL-466 for another `by`.
         """
         check_count("by", by)
-        mean = lru_cache(3 * len(self.paths))(self._mean)  # neighbouring k often mean the same points
+        mean = lru_cache(2 * len(self.paths))(self._mean)  # neighbouring k often mean the same points
         tables = {}
         for k in counts:
 
@@ -274,17 +274,21 @@ class Runs:
 
     def _mean(self, chosen: tuple[tuple[Fit, int | None], ...]) -> FoldMean:
         """Average points of fits, all folds alike."""
-        values: dict[str, list[float]] = {}
+        by_fold: dict[str, list[tuple[Fit, int | None]]] = {}
         for fit, point in chosen:
-            values.setdefault(fit.fold, []).append(np.nan if point is None else fit.points["C"].iloc[point])
-        influence = np.full(len(self.patient), 0.0 if chosen else np.nan)
-        for fit, point in chosen:
-            if point is not None:
-                share = 1 / (len(values) * len(values[fit.fold]))
-                influence[self.folds[fit.fold].test] += fit.influence[point] * share
-        by_fold = [np.mean(over_seeds) for over_seeds in values.values()]
-        single = next(iter(values.values()), [np.nan])
-        return FoldMean(np.array(by_fold if len(by_fold) > 1 else single), np.bincount(self.patient, influence))
+            by_fold.setdefault(fit.fold, []).append((fit, point))
+        units = list(by_fold.values()) if len(by_fold) > 1 else [[pair] for pair in chosen]
+        m = int(self.patient.max()) + 1
+        values, influence = np.full(max(1, len(units)), np.nan), np.zeros((max(1, len(units)), m), dtype=np.float32)
+        trained = np.zeros(influence.shape, dtype=bool)
+        for k, pairs in enumerate(units):
+            fold = self.folds[pairs[0][0].fold]
+            trained[k, self.patient[fold.train]] = True
+            if all(point is not None for _, point in pairs):
+                values[k] = np.mean([fit.points["C"].iloc[point] for fit, point in pairs])
+                mean = np.mean([fit.influence[point] for fit, point in pairs], axis=0)
+                influence[k] = np.bincount(self.patient[fold.test], mean, m)
+        return FoldMean(values, influence, trained)
 
     def _compare(self, models: list[str], reference: str | None, pick: Pick, mean: Average) -> pd.DataFrame:
         """Return one row per model: C, and its difference from the reference on the fits that both have."""

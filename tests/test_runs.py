@@ -53,19 +53,31 @@ def runs():
 
 
 def by_hand(runs, model, point):
-    """Mean over folds, and the averaged influence of every patient."""
+    """Mean over folds, and every patient's influence in each fold."""
     mine = [fit for fit in runs.fits if fit.model == model]
-    influence = np.zeros((FOLDS, N))
+    influence = np.zeros((len(mine), N))
     for row, fit in zip(influence, mine, strict=True):
         row[runs.folds[fit.fold].test] = fit.influence[point]
-    return np.array([fit.points["C"].iloc[point] for fit in mine]), influence.mean(axis=0)
+    return np.array([fit.points["C"].iloc[point] for fit in mine]), influence
+
+
+def variance(values, influence, part):
+    """The squared standard error where fold k trains on the patients of part k and tests on all others."""
+    k, mean = len(values), influence.mean(axis=0)
+    own = np.array([k * mean[part == fold].sum() for fold in range(k)])
+    models = np.var(values - values.mean() + own * k / (k - 1), ddof=1) - np.var(own, ddof=1)
+    return np.sum(mean**2) + max(0, models) / k
+
+
+PART = np.arange(N) % FOLDS
 
 
 def test_standard_error_adds_patients_and_models(runs):
     values, influence = by_hand(runs, "path", 1)
     row = runs.table().loc["path"]
     assert row["C"] == pytest.approx(values.mean(), abs=1e-12)
-    assert row["se"] ** 2 == pytest.approx((influence**2).sum() + values.var(ddof=1) / FOLDS, rel=1e-6)
+    assert row["se"] ** 2 == pytest.approx(variance(values, influence, PART), rel=1e-6)
+    assert row["se"] ** 2 > np.sum(influence.mean(axis=0) ** 2)
     assert (row["low"], row["high"]) == pytest.approx(logit_interval(row["C"], row["se"]))
 
 
@@ -73,7 +85,7 @@ def test_differences_are_paired(runs):
     values, influence = by_hand(runs, "plain", 0)
     base, base_influence = by_hand(runs, "path", 1)
     row = runs.table().loc["plain"]
-    se = np.sqrt(((influence - base_influence) ** 2).sum() + (values - base).var(ddof=1) / FOLDS)
+    se = np.sqrt(variance(values - base, influence - base_influence, PART))
     assert row["difference"] == pytest.approx((values - base).mean(), abs=1e-12)
     assert row["difference_se"] == pytest.approx(se, rel=1e-6)
     assert row["difference_low"] == pytest.approx(row["difference"] - 1.959964 * se, rel=1e-6)
@@ -104,10 +116,15 @@ def test_table_says_what_its_numbers_are(runs):
 
 
 def test_rows_of_one_patient_count_as_one(runs):
+    part = np.repeat(np.arange(N // 2) % FOLDS, 2)
+    folds = {str(k): Fold(str(k), *(np.flatnonzero(part == k),) * 2, np.flatnonzero(part != k)) for k in range(FOLDS)}
+    made = [fits(f.model, folds[f.fold], 0, np.random.default_rng(i), True) for i, f in enumerate(runs.fits)]
+    runs = replace(runs, folds=folds, fits=made)
     alone, pairs = runs.table(), replace(runs, patient=np.arange(N) // 2).table()
     values, influence = by_hand(runs, "path", 1)
-    together = influence.reshape(-1, 2).sum(axis=1)
-    assert pairs.loc["path", "se"] ** 2 == pytest.approx((together**2).sum() + values.var(ddof=1) / FOLDS, rel=1e-6)
+    together = influence.reshape(FOLDS, -1, 2).sum(axis=2)
+    assert pairs.loc["path", "se"] ** 2 == pytest.approx(variance(values, together, part[::2]), rel=1e-6)
+    assert pairs.loc["path", "se"] != pytest.approx(alone.loc["path", "se"], rel=1e-3)
     assert alone["C"].equals(pairs["C"])
 
 
@@ -138,7 +155,7 @@ def test_c_at_counts_takes_the_densest_point_of_each_fold(runs):
         base = by_hand(runs, "path", point)
         assert table.loc[("path", k), "C"] == pytest.approx(base[0].mean(), abs=1e-12)
         other = by_hand(runs, "other", point)
-        se = np.sqrt(((other[1] - base[1]) ** 2).sum() + (other[0] - base[0]).var(ddof=1) / FOLDS)
+        se = np.sqrt(variance(other[0] - base[0], other[1] - base[1], PART))
         assert table.loc[("other", k), "difference_se"] == pytest.approx(se, rel=1e-6)
     assert "plain" not in table.index.get_level_values("model")
 
@@ -184,6 +201,34 @@ def test_the_curve_has_every_axis(runs):
     )
 
 
+def overlapping(values, influence):
+    """The squared standard error where training sets overlap."""
+    k, mean = len(values), influence.mean(axis=0)
+    explained = sum(np.sum((row - mean) ** 2) for row in influence) / (k - 1)
+    return np.sum(mean**2) + max(0, values.var(ddof=1) - explained) / k
+
+
+def test_overlapping_training_sets_add_what_their_test_patients_do_not_explain(runs):
+    turned = {name: replace(fold, train=fold.test, test=fold.train) for name, fold in runs.folds.items()}
+    rng = np.random.default_rng(5)
+    made = [fits(m, fold, k, rng, True) for m in runs.validation for k, fold in enumerate(turned.values())]
+    for factor in (0.1, 3):  # of the influences: small ones explain little of the spread, large ones all of it
+        some = replace(runs, folds=turned, fits=[replace(fit, influence=fit.influence * factor) for fit in made])
+        values, influence = by_hand(some, "path", 1)
+        found = some.table().loc["path", "se"] ** 2
+        assert found == pytest.approx(overlapping(values, influence), rel=1e-5)
+        assert (found == pytest.approx(np.sum(influence.mean(axis=0) ** 2), rel=1e-5)) == (factor == 3)
+
+
+def test_dealing_patients_out_twice_does_not_halve_what_models_add(runs):
+    again = {f"{r}.{name}": replace(fold, name=f"{r}.{name}") for r in "12" for name, fold in runs.folds.items()}
+    made = [replace(fit, fold=f"{r}.{fit.fold}") for r in "12" for fit in runs.fits]
+    twice, values = replace(runs, folds=again, fits=made).table(), by_hand(runs, "path", 1)
+    own = variance(*values, PART) - np.sum(values[1].mean(axis=0) ** 2)
+    added = twice.loc["path", "se"] ** 2 - np.sum(values[1].mean(axis=0) ** 2)
+    assert added == pytest.approx(own * (FOLDS - 1) / (FOLDS - 0.5), rel=1e-5)  # the same, of 2 K - 1 for K - 1
+
+
 def one_fold(runs, seeds):
     """The first fold alone, each model fitted with several seeds."""
     rng = np.random.default_rng(1)
@@ -196,12 +241,11 @@ def test_one_fold_with_several_seeds_takes_these_for_models(runs):
     runs = one_fold(runs, 3)
     mine, plain = ([fit for fit in runs.fits if fit.model == model] for model in ("path", "plain"))
     C = np.array([fit.points["C"].iloc[1] for fit in mine])
-    influence = np.mean([fit.influence[1] for fit in mine], axis=0)
+    influence = np.array([fit.influence[1] for fit in mine])
     table = runs.table()
-    assert table.loc["path", "se"] ** 2 == pytest.approx(np.sum(influence**2) + C.var(ddof=1) / 3, rel=1e-6)
+    assert table.loc["path", "se"] ** 2 == pytest.approx(overlapping(C, influence), rel=1e-6)
     apart = np.array([fit.points["C"].iloc[0] for fit in plain]) - C
-    between = np.mean([fit.influence[0] for fit in plain], axis=0) - influence
-    expected = np.sum(between**2) + apart.var(ddof=1) / 3
+    expected = overlapping(apart, np.array([fit.influence[0] for fit in plain]) - influence)
     assert table.loc["plain", "difference_se"] ** 2 == pytest.approx(expected, rel=1e-6)
     assert "between seeds" in table.attrs["interval"]
     assert "missing: one fold" in table.attrs["interval"]
@@ -224,7 +268,7 @@ def test_where_fits_are_missing_it_says_so_and_pairs_what_is_there(runs):
     assert table["folds"].to_dict() == {"path": 4, "other": 4, "plain": 2}
     (C, influence), (base, base_influence) = (by_hand_of(some, model, "23") for model in ("plain", "path"))
     assert table.loc["plain", "C"] == pytest.approx(C.mean(), abs=1e-12)
-    se = np.sqrt(((influence - base_influence) ** 2).sum() + (C - base).var(ddof=1) / 2)
+    se = np.sqrt(overlapping(C - base, influence - base_influence))  # two parts are not enough to set apart
     assert table.loc["plain", "difference_se"] == pytest.approx(se, rel=1e-6)
     assert table.attrs["partial"] == "unfinished: 10 of 12 fits; 2 are missing"
     for other in (some.at_counts(), some.stability(), some.frequency(), some.agreement("path")):
@@ -234,12 +278,12 @@ def test_where_fits_are_missing_it_says_so_and_pairs_what_is_there(runs):
 
 
 def by_hand_of(runs, model, folds):
-    """C on some folds, and the influences averaged over these."""
+    """C on some folds, and the influences in each."""
     mine = [fit for fit in runs.fits if fit.model == model and fit.fold in folds]
     influence = np.zeros((len(mine), N))
     for row, fit in zip(influence, mine, strict=True):
         row[runs.folds[fit.fold].test] = fit.influence[fit.chosen]
-    return np.array([fit.points["C"].iloc[fit.chosen] for fit in mine]), influence.mean(axis=0)
+    return np.array([fit.points["C"].iloc[fit.chosen] for fit in mine]), influence
 
 
 def test_a_model_with_one_fold_so_far_and_one_with_none(runs):
