@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -13,12 +14,13 @@ from ..errors import InputError
 from ..store.files import cannot_write
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage, JournalStorage
+    from optuna.storages import BaseStorage, JournalStorage, RDBStorage
     from optuna.storages.journal import BaseJournalBackend
 
 __all__ = ["finished", "opened", "trials_done"]
 
 REASON = "reason"  # the attribute of a trial that failed by itself; one that was cut off has none
+PATIENCE = 30  # seconds to wait for others at a database
 
 
 @contextmanager
@@ -106,16 +108,38 @@ def _trim(path: Path) -> None:
 @contextmanager
 def _database(url: str) -> Iterator[BaseStorage]:
     from optuna.exceptions import StorageInternalError
-    from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        storage = RDBStorage(url)
-    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
-        found = f"the database of the trials cannot be opened: {type(error).__name__}."
-        raise InputError("SL-374", found, "Check its URL, that it runs, and that its driver is installed.") from error
-    try:
-        yield storage
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        storage = _connected(url)
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise _no_database(error) from error
+
+
+def _connected(url: str) -> RDBStorage:
+    """Connect to a database. Its tables are made at first, and others may be making them: then they are there soon."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DBAPIError
+
+    options = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
+    end = monotonic() + PATIENCE
+    while True:
+        try:
+            return RDBStorage(url, engine_kwargs=options)
+        except (ImportError, RuntimeError) as error:  # no driver, or tables of another version of Optuna
+            raise _no_database(error) from error
+        except DBAPIError as error:
+            if error.statement is None or monotonic() > end:  # without a statement there was no connection
+                raise
+            sleep(0.2)
+
+
+def _no_database(error: Exception) -> InputError:
+    """Return the coded error, without the URL, which may hold a password."""
+    found = f"the database of the trials cannot be used: {type(error).__name__}."
+    return InputError("SL-374", found, "Check its URL, that it runs, and that its driver is installed.")

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.distributions import FloatDistribution
-from optuna.storages import JournalStorage
+from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import load_study
 from optuna.trial import TrialState
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 from trials import FOLD, SPACE, facts, lasso_search, people, whole
 
 from survlspin import InputError
@@ -167,6 +170,27 @@ def test_a_database_that_cannot_be_opened(url):
     with pytest.raises(InputError, match="SL-374") as caught:
         lasso_search(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("statement", [None, "CREATE TABLE studies"], ids=["no connection", "tables being made"])
+def test_tables_that_others_are_making_are_waited_for(tmp_path, statement, monkeypatch):
+    tries = []
+
+    def busy(url, **options):
+        tries.append(url)
+        if len(tries) < 3:
+            raise OperationalError(statement, None, Exception("table studies already exists"))
+        return InMemoryStorage()
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", busy)
+    if statement is None:
+        with pytest.raises(InputError, match="SL-374"), opened("sqlite://"):
+            pytest.fail("opened")
+        assert len(tries) == 1
+        return
+    monkeypatch.setattr(InMemoryStorage, "engine", create_engine("sqlite://"), raising=False)
+    with opened("sqlite://"):
+        assert len(tries) == 3
 
 
 OTHER = {
