@@ -33,7 +33,7 @@ class CoxPH(CoxModel):
     Columns without information of their own are named in a warning and left out: a constant one is no column of the
     design, others have a coefficient of nan, as in R.
     Columns whose coefficient grows without end, since they separate patients with events from all others, are named
-    too; their coefficient is where the likelihood no longer grows by more than a millionth, its standard error infinite.
+    too; their coefficient is where the likelihood no longer grows by more than a millionth, with an infinite error.
 
     Parameters
     ----------
