@@ -20,6 +20,7 @@ def test_every_example_is_run_here():
         "compare_on_real_patients",
         "coxph_speed",
         "gradient_lasso_synthetic",
+        "interval_coverage",
         "kill_and_resume",
         "lspin_tables",
         "nimo_tables",
@@ -58,6 +59,20 @@ def test_gradient_lasso_synthetic():
     assert table.loc["truth", "D_eff"] == pytest.approx(1.87, abs=0.02)
     assert table["D_eff"].between(1, 49).all()
     assert table["AUC"].between(0.3, 1).all()
+
+
+def test_interval_coverage():
+    example = runpy.run_path(str(EXAMPLES / "interval_coverage.py"))
+    table = example["coverage"]("one-nine", 200, replicates=30, months=True)
+    assert set(table.index) == {("C", m) for m in example["MODELS"]} | {
+        ("difference", m) for m in ("with noise", "fewer")
+    }
+    assert table["ours"].between(80, 100).all()  # of 30, where 95 % are expected
+    assert (table.loc["C", "naive"] < 75).all()
+    assert (table.loc["C", "NB"] > 95).all()
+    assert table.loc[("difference", "with noise"), "truth"] < 0
+    for protocol in example["PROTOCOLS"]:
+        assert example["judge"](0, 120, protocol, months=False)[["low", "high"]].notna().all(axis=None)
 
 
 @pytest.mark.filterwarnings("ignore:SL-482")  # rare flags in 3000 rows
