@@ -1,4 +1,4 @@
-"""Faults in the middle of a whole study, with a store and tuning: it ends as one that met none, or says what is missing.
+"""Faults in the middle of a whole study, with a store and tuning: it ends as one that met none, or says what it lacks.
 
 The numbers are those of the list in tests/test_torture.py; each part of a study has tests of its own beside it.
 """
@@ -59,6 +59,21 @@ def store(tmp_path):
 def contents(folder: Path):
     """What the files of a store that is not at work hold."""
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def interrupted(store, units):
+    """Interrupt a study when it is about to keep one more result."""
+    done, save = [], StoreFolder.save
+
+    def stop(self, *args):
+        if len(done) == units:
+            raise KeyboardInterrupt
+        done.append(save(self, *args))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StoreFolder, "save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            study(store)
 
 
 # ---- 67: the disk is full ----
@@ -127,16 +142,12 @@ def test_74_threads_change_no_digit(threads):
     assert found[0] == found[1] == found[2]
 
 
-def test_74_processes_change_no_digit(store, expected):
-    assert tables(study(store, n_jobs=4)) == expected
-
-
 # ---- 75: a GPU that is not there ----
 
 
 def test_75_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="SL-363 4 of 4 .* SL-409 device='cuda' cannot be used") as refusal:
+    with pytest.raises(InputError, match=r"SL-363 4 of 4 .* SL-409 device='cuda' cannot be used") as refusal:
         study(models={"one": DeepSurv(device="cuda"), "two": CoxLSPIN(device="cuda:0")}, over={}, tune=None)
     assert refusal.value.__cause__.code == "SL-409"
 
@@ -148,7 +159,7 @@ def test_76_a_model_that_learns_nothing_is_named_and_the_others_are_done(store):
     wild = {**MODELS, "LLSPIN": DeepSurv(lr=1e30, optimizer="sgd", epochs=3)}
     with (
         pytest.warns(InputWarning, match="SL-417"),
-        pytest.raises(InputError, match="SL-363 2 of 6 could not be done: LLSPIN on fold 1.1 .* SL-417"),
+        pytest.raises(InputError, match=r"SL-363 2 of 6 could not be done: LLSPIN on fold 1.1 .* SL-417"),
     ):
         study(store, wild, {"Cox-LASSO": {"lam": "path"}}, tune=None)
     assert len(read_runs(store).fits) == 4
@@ -221,9 +232,7 @@ def test_78_trials_cut_off_are_made_again(share, finished, store, expected):
 
 
 def test_78_a_checkpoint_of_nothing_is_no_trouble(store, expected):
-    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StoreFolder, "save", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
-        study(store)
+    interrupted(store, 0)
     found = list((store / "checkpoints").rglob("*.checkpoint"))
     assert found
     for path in found:
@@ -233,16 +242,7 @@ def test_78_a_checkpoint_of_nothing_is_no_trouble(store, expected):
 
 
 def test_79_a_half_finished_study_says_so(store, expected):
-    done, save = [], StoreFolder.save
-
-    def stop(self, *args):
-        if len(done) == 4:
-            raise KeyboardInterrupt
-        done.append(save(self, *args))
-
-    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StoreFolder, "save", stop)
-        study(store)
+    interrupted(store, 4)
     found = status(store)
     assert (found["done"], found["all"], found["tuning"]) == (4, UNITS, {"done": 12, "all": 12})
     assert found["holder"] is None
