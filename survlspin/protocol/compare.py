@@ -22,7 +22,7 @@ from ..tuning import Tuning
 from .memory import check_memory, need_of
 from .plan import Plan, plan
 from .stored import fits_in, keep_study, keep_unit
-from .tune import tune_models, tuning_of
+from .tune import folds_left, tune_models, tuning_of
 from .unit import Unit, fit_unit
 from .work import Failure, Task, carry_out, marks_for, refuse_failures
 
@@ -110,14 +110,13 @@ def run(
     3
     """
     made, tuning = plan(models, X, y, cv, over, probes, random_state, groups), tuning_of(tune)
-    plain = made.units(made.folds)
-    check_memory(need_of(plain, made.X, n_jobs))
+    folds = folds_left(made, tuning)
+    check_memory(need_of(made.units(folds), made.X, n_jobs))
     with nullcontext() if store is None else Store.open(store, made.describe(tuning)) as kept:
-        at_work = _AtWork(kept, n_jobs, progress)
-        if tuning is None:
-            return at_work.runs(made, plain, made.about(made.folds))
-        found = tune_models(made, tuning, kept, partial(at_work.carried_out, what="search"))
-        return at_work.runs(made, made.units(found.folds, found.models), made.about(found.folds, found.ledger))
+        at_work, settled, ledger = _AtWork(kept, n_jobs, progress), None, None
+        if tuning is not None:
+            settled, ledger = tune_models(made, tuning, folds, kept, partial(at_work.carried_out, what="search"))
+        return at_work.runs(made, made.units(folds, settled), made.about(folds, ledger))
 
 
 @dataclass(frozen=True)

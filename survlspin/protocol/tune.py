@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,7 @@ from .plan import Plan
 from .unit import seed_of
 from .work import Task
 
-__all__ = ["Tuned", "journal_of", "tune_models", "tuning_of"]
-
-
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """What tuning leaves to the comparison.
-
-    Attributes
-    ----------
-    folds : list of Fold
-        None of them tests on a patient whom tuning saw for it.
-    models : dict
-        (Model, fold) -> the estimator with the settings found; not there for models that are not tuned.
-    ledger : Ledger or None
-    """
-
-    folds: list[Fold]
-    models: dict[tuple[str, str], BaseEstimator]
-    ledger: Ledger | None
+__all__ = ["folds_left", "journal_of", "tune_models", "tuning_of"]
 
 
 def tuning_of(tune: Any) -> Tuning | None:
@@ -54,34 +35,48 @@ def journal_of(store: Store, model: str, fold: str) -> Path:
     return store.journal(f"{model} on fold {fold}")
 
 
+def folds_left(plan: Plan, tuning: Tuning | None) -> list[Fold]:
+    """Return the folds to judge by: none tests on a patient whom tuning sees for it (SL-387: nobody would be left)."""
+    if tuning is None or not _frozen(plan, tuning) or not tuning.spaces_for(plan.models):
+        return plan.folds
+    return spare(plan.folds, plan.folds[0], plan.y, plan.patient)
+
+
 def tune_models(
     plan: Plan,
     tuning: Tuning,
+    folds: list[Fold],
     store: Store | None,
     carried_out: Callable[[Mapping[str, Task], Mapping[str, str]], dict[str, Any]],
-) -> Tuned:
+) -> tuple[dict[tuple[str, str], BaseEstimator], Ledger]:
     """Search the settings of every model that has some to search, on training and validation rows.
 
     Parameters
     ----------
     plan : Plan
     tuning : Tuning
+    folds : list of Fold
+        What `folds_left` returns.
     store : Store or None
         Where trials are kept if not in a database.
     carried_out : callable
         Tasks by key, and what each is called -> results by key.
 
+    Returns
+    -------
+    dict
+        (Model, fold) -> the estimator with the settings found; not there for models that are not tuned.
+    Ledger
+
     Raises
     ------
     InputError
-        SL-363 a search failed; SL-377 a row that tuning saw is tested; SL-387 a fold with nobody left to test.
+        SL-363 a search failed; SL-377 a row that tuning saw is tested.
     """
-    frozen, spaces = tuning.frozen(plan.cv.disjoint), tuning.spaces_for(plan.models)
-    if not spaces:
-        return Tuned(plan.folds, {}, Ledger.of([], plan.folds, frozen))
+    frozen = _frozen(plan, tuning)
     tasks: dict[str, Task] = {}
     names: dict[str, str] = {}
-    for name, space in spaces.items():
+    for name, space in tuning.spaces_for(plan.models).items():
         for k, fold in enumerate(plan.folds[:1] if frozen else plan.folds):
             journal = None if store is None else journal_of(store, name, fold.name)
             seed, storage = seed_of(tuning.random_state, k), tuning.storage or journal
@@ -90,14 +85,17 @@ def tune_models(
             tasks[key] = _search, (name, plan.models[name], space, plan.X, plan.y, fold, tuning.n_trials, seed, storage)
     found = carried_out(tasks, names)
     searches: list[Search] = [found[key] for key in tasks]
-    folds = spare(plan.folds, plan.folds[0], plan.y, plan.patient) if frozen else plan.folds
     models = {
         (hit.model, fold.name): tuned(plan.models[hit.model], hit.params, hit.model in plan.over)
         for hit in searches
         for fold in folds
         if frozen or fold.name == hit.rows.fold
     }
-    return Tuned(folds, models, Ledger.of(searches, folds, frozen).check())
+    return models, Ledger.of(searches, folds, frozen).check()
+
+
+def _frozen(plan: Plan, tuning: Tuning) -> bool:
+    return tuning.frozen(plan.cv.disjoint)
 
 
 def _search(name: str, model: BaseEstimator, space, X, y: np.ndarray, fold: Fold, n_trials: int, seed: int, storage):
