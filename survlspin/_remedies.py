@@ -25,6 +25,18 @@ REMEDIES = {
     "SL-343": "Say which column is the patient: --group COLUMN.",
     "SL-346": "Ask for at least 2: --folds.",
     "SL-351": "Merge rare categories, ask for fewer --folds, or leave the column out: --drop COLUMN.",
+    "SL-355": "Name a new folder (--store); to resume or status, that of a study.",
+    "SL-356": "Name a new folder (--store), or go on with the study that is there: survlspin resume.",
+    "SL-371": "Give an URL such as sqlite:///trials.db.",
+    "SL-373": "Name another database: --storage.",
+    "SL-376": "Leave the model out (--skip), or try survlspin fit, which says why it cannot be fitted.",
+    "SL-377": "Use --protocol nine-one, where every fold is tuned for itself.",
+    "SL-383": "Every part needs patients with events: ask for fewer --folds, or mark other rows (--external).",
+    "SL-384": "Every part needs patients: ask for fewer --folds, or mark other rows (--external).",
+    "SL-387": "Ask for more --folds, or use --protocol nine-one, where every fold is tuned for itself.",
+    "SL-388": "Use --probes.",
+    "SL-389": "Rename them, or leave them out: --drop COLUMN.",
+    "SL-415": "Name another folder: --store.",
 }  # fmt: skip
 
 # arguments of functions that remedies name, and the options that say the same
@@ -36,6 +48,9 @@ OPTIONS = (
     (r"\bdelimiter='(\w+)'", r"--delimiter \1"),
     (r"\bencoding='cp1252', 'utf-8', \.\.\.", "--encoding cp1252, utf-8, ..."),
     (r"\bmax_quarantine\b", "--max-quarantine SHARE"),
+    (r"\bstore=\.\.\.", "--store DIR"),
+    (r"\bn_jobs=(\d+)", r"--jobs \1"),
+    (r"\bn_jobs\b", "--jobs"),
 )
 
 

@@ -76,7 +76,7 @@ def _tuned(runs: Runs) -> dict[str, Any] | None:
         "seen": _records(seen),
         "trials": len(trials),
         "failed": int((trials["state"] == "failed").sum()),
-        "best": _records(settled(ledger)),
+        "best": settled(ledger).to_dict("records"),
         "not_tuned": [model for model in runs.validation if model not in set(trials["model"])],
         "aside": max(len(fold.aside) for fold in runs.folds.values()),
     }

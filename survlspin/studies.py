@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def progress(folder: Path) -> dict[str, Any]:
 
 def said(report: Mapping[str, Any]) -> str:
     """Return how far a study is as text for a terminal."""
-    holder, tuning = report["holder"], report["tuning"]
+    holder, tuning, more = report["holder"], report["tuning"], ""
     rows = [
         [
             name,
@@ -82,9 +83,9 @@ def said(report: Mapping[str, Any]) -> str:
     if report["damaged"]:
         lines.append(f"Damaged files: {report['damaged']}; what they held is computed again.")
     if not (holder and holder["alive"]) and report["done"] < report["all"]:
-        lines.append(f"Go on with: survlspin resume {report['store']}")
+        more = f"\nGo on with: survlspin resume {shlex.quote(report['store'])}"
     table = in_columns([["", "done", "of", "seconds per fit"], *rows], left=(0,))
-    return f"{table}\n\n{wrapped(lines)}"
+    return f"{table}\n\n{wrapped(lines)}{more}"
 
 
 def _who(holder: Mapping[str, Any] | None, running: int) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from survlspin.errors import InputError
-from survlspin.tables import read_csv, write_csv, write_parquet
+from survlspin.tables import read_csv, write_counts, write_csv, write_parquet
 
 FRAME = pd.DataFrame({"patient": ["007"], "n": [1]})
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
@@ -86,3 +86,13 @@ def test_foreign_files_are_refused(tmp_path, content):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"SL-524 .*none\.csv"):
         read_csv(tmp_path / "none.csv")
+
+
+def test_counts_have_columns_of_any_name_and_labels_that_do_not_run(tmp_path):
+    counts = pd.DataFrame([[2, 1], [0, 0], [3, 3]], index=["007", "=1+1", "-5"], columns=["models", "models"])
+    write_counts(counts, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["patient", "models", "models"]
+    assert rows == [["007", "2", "1"], ["'=1+1", "0", "0"], ["-5", "3", "3"]]
+    assert (tmp_path / "t.csv").stat().st_mode & 0o077 == 0
