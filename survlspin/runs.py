@@ -92,19 +92,14 @@ class Runs:
 
     def points(self) -> pd.DataFrame:
         """Return every point of every fit: its penalty, counts, C, and whether it is the one that was chosen."""
-        frames = [
-            fit.points.assign(
-                model=fit.model,
-                fold=fit.fold,
-                seed=fit.seed,
-                point=range(len(fit.points)),
-                chosen=np.arange(len(fit.points)) == fit.chosen,
-                seconds=fit.seconds,
-            )
-            for fit in self.fits
-        ]
+        points = pd.concat([fit.points for fit in self.fits], ignore_index=True)
+        size = [len(fit.points) for fit in self.fits]
+        for name in ("model", "fold", "seed", "seconds"):
+            points[name] = np.repeat([getattr(fit, name) for fit in self.fits], size)
+        points["point"] = np.concatenate([np.arange(n) for n in size])
+        points["chosen"] = points["point"] == np.repeat([fit.chosen for fit in self.fits], size)
         columns = ["model", "fold", "seed", "point", "chosen", "lam", "validation_nll", *COUNTS, "C", "seconds"]
-        return pd.concat(frames, ignore_index=True)[columns]
+        return points[columns]
 
     def table(self, reference: str | None = None) -> pd.DataFrame:
         """Return one row per model, with its paired difference from the model `reference` (by default the first).
