@@ -137,9 +137,12 @@ def coverage(protocol: str, n: int, replicates: int, months: bool, jobs: int = 1
     ``truth`` has a standard error of its own, ``truth_se``; ``width`` is the mean width of the package's intervals over
     that of perfect ones, from the spread of the estimates over replicates.
     """
-    parts = Parallel(n_jobs=jobs)(delayed(judge)(seed, n, protocol, months) for seed in range(replicates))
-    found = pd.concat(parts, keys=range(replicates))
-    rows = {}
+    return summary(Parallel(n_jobs=jobs)(delayed(judge)(seed, n, protocol, months) for seed in range(replicates)))
+
+
+def summary(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the coverage over replicates, as `coverage` does."""
+    found, replicates, rows = pd.concat(parts, keys=range(len(parts))), len(parts), {}
     for key, one in found.groupby(level=[1, 2], sort=False):
         truth, error = one["truth"].mean(), (one["value"] - one["truth"].mean()).abs()
         hits = {
