@@ -13,7 +13,7 @@ from ..errors import InputTypeError
 from ..folds import Fold
 from ..splits import spare
 from ..store import Store
-from ..tuning import Ledger, Search, Tuning, search, sight_of, tuned
+from ..tuning import Ledger, Search, Tuning, search, sight_of, trials_done, tuned
 from .plan import Plan
 from .unit import seed_of
 from .work import Task
@@ -76,6 +76,7 @@ def tune_models(
     frozen = _frozen(plan, tuning)
     tasks: dict[str, Task] = {}
     names: dict[str, str] = {}
+    over: set[str] = set()  # these are but read, which is no work for another process
     for name, space in tuning.spaces_for(plan.models).items():
         for k, fold in enumerate(plan.folds[:1] if frozen else plan.folds):
             journal = None if store is None else journal_of(store, name, fold.name)
@@ -83,8 +84,10 @@ def tune_models(
             key = f"tuning-{len(tasks)}"
             names[key] = f"tuning of {name} on fold {fold.name}"
             tasks[key] = _search, (name, plan.models[name], space, plan.X, plan.y, fold, tuning.n_trials, seed, storage)
-    found = carried_out(tasks, names)
-    searches: list[Search] = [found[key] for key in tasks]
+            if isinstance(storage, Path) and trials_done(storage) >= tuning.n_trials:
+                over.add(key)
+    found = carried_out({key: task for key, task in tasks.items() if key not in over}, names)
+    searches: list[Search] = [tasks[key][0](*tasks[key][1]) if key in over else found[key] for key in tasks]
     models = {
         (hit.model, fold.name): tuned(plan.models[hit.model], hit.params, hit.model in plan.over)
         for hit in searches
