@@ -112,6 +112,8 @@ def test_missing_flags_and_whole_numbers():
     wholes = [pd.array([2**60, None, 3, 4], "Int64"), pd.array([2**60 + 1, None, 3, 4], "Int64")]
     prints = {of(pd.DataFrame({"a": column})) for column in flags + wholes}
     assert len(prints) == 4
+    two = [pd.DataFrame({"a": values}) for values in ([0.0, np.nan, 1.0, 1.0], [np.nan, 0.0, 1.0, 1.0])]
+    assert of(two[0]) != of(two[1])
     assert of(pd.DataFrame({"a": flags[1]})) == of(pd.DataFrame({"a": flags[1].astype(bool)}))
 
 
@@ -122,6 +124,11 @@ def test_columns_cannot_be_taken_for_one_another():
     assert fingerprint(a, y, labels) != fingerprint(b, y, labels)
     assert fingerprint(a, y, labels) != fingerprint(a.set_axis(["x", "x.1"], axis=1), y, labels)
     assert fingerprint(a.set_axis([1, 2], axis=1), y, labels) != fingerprint(a.set_axis(["1", "2"], axis=1), y, labels)
+
+
+def test_predictors_and_outcome_cannot_be_taken_for_one_another():
+    table = pd.DataFrame(np.eye(3), columns=list("abc"))
+    assert fingerprint(table[["a", "b"]], table[["c"]], LABELS) != fingerprint(table[["a"]], table[["b", "c"]], LABELS)
 
 
 def test_versions_are_those_that_are_installed():

@@ -1,5 +1,6 @@
 """The settings of estimators: equal where they fit the same, in any process; refused where nobody could tell."""
 
+import importlib
 import operator
 import subprocess
 import sys
@@ -99,6 +100,20 @@ def test_equal_settings_are_equal():
     assert of((1, 2)) == of([1, 2]) == of([np.int8(1), np.int64(2)])
     assert of(np.random.RandomState(3)) == of(np.random.RandomState(3))
     assert of(np.asfortranarray(np.eye(3, 2))) == of(np.eye(3, 2))
+
+
+def test_a_function_that_was_edited_is_another(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    described = []
+    for constant in (1, 2, 1):
+        folder = tmp_path / str(len(described))
+        folder.mkdir()
+        (folder / "edited.py").write_text(f"def add(x):\n    return x + {constant}\n")
+        monkeypatch.syspath_prepend(folder)
+        described.append(canonical(of(importlib.import_module("edited").add)))
+        del sys.modules["edited"]
+    assert described[0] != described[1]
+    assert described[0] == described[2]
 
 
 ELSEWHERE = """
