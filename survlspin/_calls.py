@@ -33,11 +33,11 @@ def main_job(given: dict[str, Any]) -> dict[str, Any]:
     from survlspin.summary import opening, verdict
 
     planned = plan(_study(given), **{name: given[name] for name in COMPARED})
+    if given["store"] is not None:  # first: the results may go into its folder
+        begin(planned, memory_of(given))
     _writable(given["out"])
     if not given["as_json"]:
         typer.echo(opening(planned.opening()))
-    if given["store"] is not None:
-        begin(planned, memory_of(given))
     try:
         report = execute(planned, given["out"], given["jobs"] or -1)
     except OSError as error:

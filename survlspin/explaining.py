@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from survlspin.estimators import CoxLLSPIN
 from survlspin.folds import Fold, RepeatedKFold
 from survlspin.results import settled
 from survlspin.runs import Runs
-from survlspin.store import StoreFolder
+from survlspin.store import Store
 from survlspin.threads import one_thread
 from survlspin.train import checkpoint
 from survlspin.tuning import search, sight_of, tuned
@@ -40,7 +39,8 @@ def explain(plan: Plan, runs: Runs, out: Path) -> tuple[dict[str, Any], list[Pat
     dict, list of Path
         A summary, and the files.
     """
-    model, how = _final_model(plan, runs)
+    with _store_of(plan) as store:
+        model, how = _final_model(plan, runs, store)
     factors = model.risk_factors(plan.study.X)
     sets = factors.sets()
     files = [out / name for name in ("factors.csv", "factors.parquet", "sets.csv", "sets.png", "sets.svg")]
@@ -61,7 +61,7 @@ def explain(plan: Plan, runs: Runs, out: Path) -> tuple[dict[str, Any], list[Pat
     return summary, files
 
 
-def _final_model(plan: Plan, runs: Runs) -> tuple[CoxLLSPIN, dict[str, Any]]:
+def _final_model(plan: Plan, runs: Runs, store: Store | None) -> tuple[CoxLLSPIN, dict[str, Any]]:
     """Fit LLSPIN on one thread, as the folds were; return it, and what decided its settings."""
     study = plan.study
     rows = np.arange(len(study.X)) if study.external is None else np.flatnonzero(~study.external)
@@ -77,31 +77,26 @@ def _final_model(plan: Plan, runs: Runs) -> tuple[CoxLLSPIN, dict[str, Any]]:
         parts = X.iloc[fold.train], y[fold.train]
         validation = {"validation_data": (X.iloc[fold.validation], y[fold.validation])}
     if plan.tune is not None:
-        how["tuned"] = _settings(plan, runs, X, y, fold)
+        how["tuned"] = _settings(plan, runs, store, X, y, fold)
         model = tuned(model, how["tuned"], path=True)
     if plan.probe_rate is not None:
         chosen = [fit.points["lam"].iloc[fit.chosen] for fit in runs.fits if fit.model == MODEL]
         model, how["lam_by"] = model.set_params(lam=float(np.median(chosen))), "probes"
-    with one_thread(), _kept(plan):
+    with one_thread(), nullcontext() if store is None else checkpoint.keeping(store.checkpoints(KEY)):
         return model.fit(*parts, **validation), how
 
 
-def _settings(plan: Plan, runs: Runs, X, y: np.ndarray, fold: Fold) -> dict[str, Any]:
+def _settings(plan: Plan, runs: Runs, store: Store | None, X, y: np.ndarray, fold: Fold) -> dict[str, Any]:
     """Return the settings that all folds share; where each has its own, search as on a fold, here on all rows."""
     if runs.ledger is not None and runs.ledger.frozen:
         best = settled(runs.ledger)
         return settings(best.loc[best["model"] == MODEL, "params"].iloc[0])
     space = plan.tune.spaces_for(plan.models).get(MODEL, {})
-    journal = None if plan.store is None else StoreFolder(plan.store).journal(f"{MODEL} on all rows")
+    journal = None if store is None else store.journal(f"{MODEL} on all rows")
     model, storage, seed = plan.models[MODEL], plan.tune.storage or journal, plan.tune.random_state
     return search(MODEL, model, space, *sight_of(X, y, fold), plan.tune.n_trials, seed, storage).params
 
 
-@contextmanager
-def _kept(plan: Plan) -> Iterator[None]:
-    """Keep checkpoints in the store, if there is one."""
-    if plan.store is None:
-        yield
-    else:
-        with checkpoint.keeping(StoreFolder(plan.store).checkpoints(KEY)):
-            yield
+def _store_of(plan: Plan) -> AbstractContextManager[Store | None]:
+    """Return the plan's store, which nobody else may use meanwhile, if there is one."""
+    return nullcontext() if plan.store is None else Store.open(plan.store, Store.read(plan.store).plan)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from commands import invoke
 
-from survlspin import _calls, job, studies
+from survlspin import _calls, explaining, job, studies
 from survlspin._study_text import opened, settings, studied
 from survlspin._text import duration
 from survlspin.estimators import CoxLLSPIN
@@ -331,6 +331,33 @@ def test_an_external_data_set_is_tested_on_and_explained_but_not_learnt_from(tmp
     assert splits["test"] == 30
     factors = pd.read_csv(tmp_path / "out" / "factors.csv")
     assert set(factors["patient"]) <= set(LABELS)
+
+
+def test_where_every_fold_is_tuned_so_is_the_model_of_all_rows(tmp_path, monkeypatch):
+    patients().to_csv(tmp_path / "patients.csv", index=False)
+    code, output = run(tmp_path, *COLUMNS, *SMALL, "--folds", 2, "--tune", 1, "--json", out="store/results")
+    assert code == 0
+    report = json.loads(output.splitlines()[-1])
+    assert not report["tuned"]["frozen"]
+    assert report["tuned"]["trials"] == 4
+    lrs = {row["params"]["lr"] for row in report["tuned"]["best"] if row["model"] == "LLSPIN"}
+    assert len({*lrs, report["per_patient"]["tuned"]["lr"]}) == 3
+    assert "with settings tuned on them, lambda" in words(closing(report))
+    assert invoke("status", tmp_path / "store", "--json")[0] == 0
+
+
+def test_the_store_is_held_until_the_last_model_is_fitted(copy, monkeypatch):
+    seen = []
+    fitted = explaining._final_model
+
+    def last(*arguments):
+        seen.append(json.loads(invoke("status", copy / "store", "--json")[1])["holder"]["pid"])
+        return fitted(*arguments)
+
+    monkeypatch.setattr(explaining, "_final_model", last)
+    assert run(copy, *STUDY)[0] == 0
+    assert seen == [os.getpid()]
+    assert list((copy / "store" / "checkpoints" / "final").iterdir())
 
 
 def test_a_store_that_cannot_be_written_is_exit_3(copy, monkeypatch):
