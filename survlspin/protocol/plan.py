@@ -97,17 +97,21 @@ class Plan:
     def about(self, folds: Sequence[Fold], ledger: Ledger | None = None) -> dict[str, Any]:
         """Return what `Runs` says besides the fits, as its arguments."""
         said = {name: "held out" if takes_validation(model) else "trained on" for name, model in self.models.items()}
+        description = self.cv.description
+        if ledger is not None and len(ledger.trials):
+            tuned = f"fold {folds[0].name}, whose patients no fold tests" if ledger.frozen else "every fold for itself"
+            description += f"; settings tuned on {tuned}"
         return {
             "folds": {fold.name: fold for fold in folds},
             "validation": said,
             "paths": tuple(self.over),
             "patient": self.patient,
-            "description": self.cv.description,
+            "description": description,
             "labels": self.labels,
             "probes": self.probe_names,
             "ledger": ledger,
             "splits": split_manifest(
-                folds, self.labels, self.y, self.patient, self.cv.description, getattr(self.cv, "random_state", None)
+                folds, self.labels, self.y, self.patient, description, getattr(self.cv, "random_state", None)
             ),
         }
 

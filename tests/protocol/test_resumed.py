@@ -223,6 +223,8 @@ def test_no_fold_is_judged_by_rows_that_its_tuning_saw(store, per_fold):
     runs = run({"lasso": CoxLasso(), "cox": LifelinesCoxPH()}, *people(), cv=CV, tune=tune, store=store)
     searched = ["1"] if per_fold is not True else ["1", "2", "3"]
     assert list(runs.ledger.trials["fold"].unique()) == searched
+    said = "on every fold for itself" if per_fold else "on fold 1, whose patients no fold tests"
+    assert runs.table().attrs["protocol"].endswith(f"; settings tuned {said}")
     for fold in runs.folds.values():
         seen = runs.ledger.seen["1" if per_fold is not True else fold.name]
         assert not np.isin(fold.test, seen).any()
@@ -248,6 +250,7 @@ def test_tuned_settings_are_those_that_are_fitted():
     assert list(tuned.ledger.trials["model"].unique()) == ["lasso"]
     nothing = run({"cox": LifelinesCoxPH()}, X, y, cv=CV, tune=3)
     assert nothing.ledger.trials.empty
+    assert "tuned" not in nothing.attrs["protocol"]
     assert all(len(fold.aside) == 0 for fold in nothing.folds.values())
 
 
