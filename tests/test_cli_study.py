@@ -37,8 +37,9 @@ def patients() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """Nets that are trained for a moment: what they learn does not matter here."""
+    """Nets that are trained for a moment, and no pictures: what they show does not matter here."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda self, path, **more: path.touch())
         patch.setattr(job, "CoxLLSPIN", partial(CoxLLSPIN, epochs=3))
         yield
 
