@@ -236,7 +236,7 @@ class Runs:
             "frequency": self.frequency(),
         }
         tables |= {"probes": self.probe_table()} if self.probes else {}
-        tables |= {"splits": self.splits} if self.splits is not None else {}
+        tables |= {"splits": self.splits.assign(**self.splits.attrs)} if self.splits is not None else {}
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=name != "splits")
         files = [folder / f"{name}.csv" for name in tables]
