@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COUNTS", "Curve", "check_count"]
+__all__ = ["COUNTS", "Curve", "check_count", "save_figure"]
 
 AXES = {
     "median": "Factors used per patient (median)",
@@ -110,8 +110,8 @@ class Curve:
         paths = [Path(folder) / f"curve.{kind}" for kind in ("csv", "png", "svg")]
         self.frame.to_csv(paths[0], index=False)
         figure = self.plot()
-        figure.savefig(paths[1], dpi=200)
-        figure.savefig(paths[2], metadata={"Date": None})
+        for path in paths[1:]:
+            save_figure(figure, path)
         return paths
 
     def _draw(self, ax: Axes, rows: pd.DataFrame) -> None:
@@ -155,3 +155,11 @@ def _apart(count: pd.Series) -> pd.Series:
     """Move points of equal count a little apart."""
     same = count.groupby(count.round(2))
     return count + (same.cumcount() - (same.transform("size") - 1) / 2) * APART * count.max()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as the path's ending says, the same bytes every time."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "survlspin"}):  # else the names within an SVG file are drawn anew
+        figure.savefig(path, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
+from survlspin.curve import save_figure
 from survlspin.estimators import CoxLLSPIN
 from survlspin.folds import Fold, RepeatedKFold
 from survlspin.results import settled
@@ -48,8 +49,8 @@ def explain(plan: Plan, runs: Runs, out: Path) -> tuple[dict[str, Any], list[Pat
     factors.to_parquet(files[1])
     sets.to_csv(files[2])
     figure = sets.plot()
-    figure.savefig(files[3])
-    figure.savefig(files[4], metadata={"Date": None})
+    for path in files[3:]:
+        save_figure(figure, path)
     summary = {
         **how,
         "lam": float(model.lam_["gates"]),

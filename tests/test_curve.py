@@ -91,6 +91,9 @@ def test_saved_files_are_a_table_and_two_figures(curve, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(paths[0]), curve.frame, check_dtype=False)
     assert paths[1].read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in paths[2].read_bytes()
+    (tmp_path / "again").mkdir()
+    again = curve.save(tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
 
 
 def test_pyplot_is_never_loaded_and_matplotlib_only_to_plot():
