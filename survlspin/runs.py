@@ -236,7 +236,9 @@ class Runs:
             "frequency": self.frequency(),
         }
         tables |= {"probes": self.probe_table()} if self.probes else {}
-        tables |= {"splits": self.splits.assign(**self.splits.attrs)} if self.splits is not None else {}
+        if self.splits is not None:
+            said = {name: str(value) for name, value in self.splits.attrs.items()}
+            tables["splits"] = self.splits.assign(**said)
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=name != "splits")
         files = [folder / f"{name}.csv" for name in tables]

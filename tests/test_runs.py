@@ -438,12 +438,12 @@ def test_save_writes_probes_splits_and_ledger_where_there_are_any(runs, tmp_path
             path.write_text("# test rows used for tuning: 0\n")
 
     splits = pd.DataFrame({"fold": ["1"], "part": ["train"], "rows": [5]})
-    splits.attrs = {"seed": 7}
+    splits.attrs = {"seed": [7, 8]}
     paths = replace(with_probes(runs), splits=splits, ledger=Ledger()).save(tmp_path)
     written = {path.name: path for path in paths}
     assert {"probes.csv", "splits.csv", "ledger.csv"} <= set(written)
     found = pd.read_csv(written["splits.csv"], dtype={"fold": str})
-    pd.testing.assert_frame_equal(found, splits.assign(seed=7), check_dtype=False)
+    pd.testing.assert_frame_equal(found, splits.assign(seed="[7, 8]"), check_dtype=False)
     assert written["ledger.csv"].read_text().endswith("tuning: 0\n")
     assert pd.read_csv(written["probes.csv"])["model"].tolist() == ["path", "other", "plain"]
 
