@@ -147,7 +147,7 @@ def test_a_study_is_resumed_from_its_store_alone(study, copy):
     assert again["options"]["out"] == str(copy / "again")
 
 
-def test_the_same_call_goes_on_and_another_is_refused(copy):
+def test_another_call_is_refused(copy):
     stored = (copy / "store" / "job.json").read_bytes()
     code, output = run(copy, *STUDY, "--folds", 4)
     assert code == 2
@@ -155,8 +155,21 @@ def test_the_same_call_goes_on_and_another_is_refused(copy):
     assert "split protocol" in output
     assert "survlspin resume" in output
     assert (copy / "store" / "job.json").read_bytes() == stored
+
+
+def test_the_same_call_goes_on_and_holds_the_store_until_the_last_model_is_fitted(copy, monkeypatch):
+    holders, fitted = [], explaining._final_model
+
+    def last(*arguments):
+        holders.append(Store.read(copy / "store").holder.pid)
+        return fitted(*arguments)
+
+    monkeypatch.setattr(explaining, "_final_model", last)
     assert run(copy, *STUDY, out="again")[0] == 0
     assert (copy / "again" / "folds.csv").read_bytes() == (copy / "out" / "folds.csv").read_bytes()
+    assert holders == [os.getpid()]
+    assert Store.read(copy / "store").holder is None
+    assert list((copy / "store" / "checkpoints" / "final").iterdir())
 
 
 def test_a_file_that_was_moved_is_named_and_one_that_was_changed_is_refused(study, copy, tmp_path):
@@ -345,20 +358,6 @@ def test_where_every_fold_is_tuned_so_is_the_model_of_all_rows(tmp_path, monkeyp
     assert len({*lrs, report["per_patient"]["tuned"]["lr"]}) == 3
     assert "with settings tuned on them, lambda" in words(closing(report))
     assert invoke("status", tmp_path / "store", "--json")[0] == 0
-
-
-def test_the_store_is_held_until_the_last_model_is_fitted(copy, monkeypatch):
-    seen = []
-    fitted = explaining._final_model
-
-    def last(*arguments):
-        seen.append(json.loads(invoke("status", copy / "store", "--json")[1])["holder"]["pid"])
-        return fitted(*arguments)
-
-    monkeypatch.setattr(explaining, "_final_model", last)
-    assert run(copy, *STUDY)[0] == 0
-    assert seen == [os.getpid()]
-    assert list((copy / "store" / "checkpoints" / "final").iterdir())
 
 
 def test_a_store_that_cannot_be_written_is_exit_3(copy, monkeypatch):
