@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from sksurv.ensemble import RandomSurvivalForest
 
 import survlspin
@@ -28,6 +29,7 @@ def test_every_example_is_run_here():
         "registry_speed",
         "seer_figure4",
         "seer_from_export_to_sets",
+        "stacking_speed",
     }
 
 
@@ -82,6 +84,16 @@ def test_coxph_speed():
     assert list(table.index) == ["CoxPH", "lifelines"]
     assert table.loc["lifelines", "largest difference in SE"] < 0.05
     assert (table["seconds"] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore:SL-463")  # rare flags in few rows
+def test_stacking_speed():
+    example = runpy.run_path(str(EXAMPLES / "stacking_speed.py"))
+    line = example["compare"](40, threads=torch.get_num_threads(), steps=12, repeats=1)
+    assert line["largest difference"] <= example["SAME"]
+    assert line["models alike bit for bit"] == example["FOLDS"]
+    assert line["ratio"] > 1
+    assert line["spread of log-risks"] > 0.01
 
 
 def test_nimo_tables(monkeypatch):

@@ -44,6 +44,9 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(models, 1, m)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.weight.shape[2] == 1:  # the bits of a product by one column would depend on the number of models
+            h = (x * self.weight.mT).sum(-1, keepdim=True)
+            return h if self.bias is None else h + self.bias
         return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
 
 

@@ -148,11 +148,11 @@ def test_a_stack_in_parts_goes_on_where_it_was(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("head", "models", "grid", "valid"),
-    [(Cox(), 1, None, True), (Cox(), 2, GRID, False), (Gaussian(2), 1, None, False)],
-    ids=["own grid", "given grid", "numbers"],
+    [(Cox(), 2, GRID, True), (Gaussian(2), 1, None, False)],
+    ids=["given grid", "own grid"],
 )
 def test_a_path_goes_on_where_it_was(head, models, grid, valid, tmp_path):
-    found, cuts = cut_often(lambda: walk(head, models, grid, valid), tmp_path, 4, most=20)
+    found, cuts = cut_often(lambda: walk(head, models, grid, valid), tmp_path, 4)
     require_same(found, walk(head, models, grid, valid))
     assert cuts > 0
 
@@ -184,7 +184,7 @@ def test_every_estimator_goes_on_where_it_was(name, tmp_path):
         model = getattr(survlspin, name)(**SMALL, **ESTIMATORS[name])
         if name == "DeepSurv":
             return {"risk": model.fit(X, y).predict(X), "history": model.history_.objective}
-        path = model.path(X, y, points=4)
+        path = model.path(X, y, points=3 if "SPIN" in name else 2)
         return {"risk": path.at(path.chosen).predict(X), "frame": path.frame.to_numpy(), **path._net.state_dict()}
 
     expected = work()
