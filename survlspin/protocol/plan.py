@@ -138,6 +138,7 @@ class Plan:
         """
         found = {} if tuning is None else tuning.described(self.models)
         spaces = found.pop("spaces", {})
+        here = tuning is not None and tuning.storage is None  # the trials are kept in the store
         searched = self.folds[:1] if tuning is not None and tuning.frozen(self.cv.disjoint) else self.folds
         return {
             **self.identity,
@@ -150,7 +151,7 @@ class Plan:
                     "stack": self._stack(name),
                     "fits": len(self.folds) * len(self.seeds),
                     "space": spaces.get(name),
-                    "searches": [fold.name for fold in searched] if name in spaces else [],
+                    "searches": [fold.name for fold in searched] if here and name in spaces else [],
                 }
                 for name, model in self.models.items()
             },

@@ -233,6 +233,14 @@ def test_no_fold_is_judged_by_rows_that_its_tuning_saw(store, per_fold):
     assert status(store)["tuning"] == {"done": 2 * len(searched), "all": 2 * len(searched)}
 
 
+def test_trials_in_a_database_are_not_counted_in_the_store(store, tmp_path):
+    tune = Tuning(n_trials=2, storage=f"sqlite:///{tmp_path / 'trials.db'}")
+    runs = run({"lasso": CoxLasso()}, *people(), cv=CV, tune=tune, store=store)
+    assert len(runs.ledger.trials) == 2
+    assert not list((store / "tuning").iterdir())
+    assert status(store)["tuning"] is None
+
+
 def test_cross_validation_tunes_every_fold_for_itself_by_default():
     runs = run({"lasso": CoxLasso()}, *people(), cv=RepeatedKFold(2, 1), tune=1)
     assert list(runs.ledger.trials["fold"]) == ["1.1", "1.2"]
