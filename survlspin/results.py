@@ -38,8 +38,6 @@ def written(runs: Runs, n_factors: int, out: Path) -> tuple[dict[str, Any], list
         The tables as plain values, and the files.
     """
     tables, files = _tables(runs, n_factors), runs.save(out)
-    if runs.splits is not None:  # with what decides them
-        runs.splits.assign(**runs.splits.attrs).to_csv(out / "splits.csv", index=False)
     for name in ("differences", "at_counts", "differences_at_counts"):
         tables[name].to_csv(out / f"{name}.csv", index=False)
         files.append(out / f"{name}.csv")
