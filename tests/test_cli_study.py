@@ -8,13 +8,14 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from commands import invoke
 
-from survlspin import _calls, explaining, job, studies
+from survlspin import _calls, explaining, job, results, studies
 from survlspin._study_text import opened, settings, studied
 from survlspin._text import duration
 from survlspin.estimators import CoxLLSPIN
@@ -127,6 +128,32 @@ def test_stability_is_said_with_its_limits_where_it_is_defined(study):
     assert "LLSPIN 0.70 (0.50 to 0.90), LSPIN 0.60 (no interval from so few folds); 95 % limits by" in said
     assert "Cox-LASSO" not in said
     assert study[1]["stability_note"] in said
+
+
+def test_the_best_trial_has_the_smallest_loss_or_the_largest_c():
+    rows = [
+        ("LLSPIN", "1", "complete", 1.4, "validation NLL", 0.1),
+        ("LLSPIN", "1", "complete", 1.2, "validation NLL", 0.2),
+        ("LLSPIN", "1", "failed", np.nan, "validation NLL", 0.3),
+        ("LLSPIN", "2", "complete", 9.0, "validation NLL", 0.4),
+        ("Forest", "1", "complete", 0.6, "validation C", 0.5),
+        ("Forest", "1", "complete", 0.7, "validation C", 0.6),
+        ("Forest", "1", "complete", 0.7, "validation C", 0.7),
+    ]
+    trials = pd.DataFrame(rows, columns=["model", "fold", "state", "value", "criterion", "lr"])
+    trials["params"] = trials["lr"].map(lambda lr: json.dumps({"lr": lr}))
+    best = results.settled(SimpleNamespace(trials=trials))
+    assert [(row.model, row.fold, row.params["lr"]) for row in best.itertuples()] == [
+        ("LLSPIN", "1", 0.2),
+        ("LLSPIN", "2", 0.4),
+        ("Forest", "1", 0.6),
+    ]
+
+
+def test_agreement_counts_what_any_half_and_all_models_list():
+    table = pd.DataFrame({"models": [4, 2, 0], "age": [4, 1, 0], "size": [2, 0, 0], "grade": [1, 2, 0]})
+    said = {"models": 3.0, "any": (3 + 2) / 2, "half": (2 + 2) / 2, "all": (1 + 1) / 2}
+    assert results._agreement(table) == said
 
 
 def test_settings_of_their_own_for_every_fold_are_in_the_ledger(study):
