@@ -91,7 +91,6 @@ def test_stacking_speed():
     example = runpy.run_path(str(EXAMPLES / "stacking_speed.py"))
     line = example["compare"](40, threads=torch.get_num_threads(), steps=12, repeats=1)
     assert line["largest difference"] <= example["SAME"]
-    assert line["models alike bit for bit"] == example["FOLDS"]
     assert line["ratio"] > 1
     assert line["spread of log-risks"] > 0.01
 

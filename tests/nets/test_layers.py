@@ -4,7 +4,7 @@ from scipy.stats import norm
 
 from survlspin.errors import InputError
 from survlspin.nets import LLSPIN, LSPIN, STG, GradientLasso, LassoNet
-from survlspin.nets.layers import MLP, Norm, open_probability, truncated_normal_
+from survlspin.nets.layers import MLP, Affine, Norm, open_probability, truncated_normal_
 
 
 def generator(seed=0):
@@ -58,6 +58,25 @@ def test_a_deep_linear_net_collapses_to_an_affine_map(hidden, bias, norms):
     net(x)  # the norms' statistics
     coef, intercept = net.eval().collapse()
     torch.testing.assert_close(x @ coef + intercept, net(x), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("n", [20, 32, 250, 512])
+def test_one_output_has_the_same_bits_whatever_the_number_of_models(n, bias):
+    layer = Affine(10, 55, 1, bias)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(0))
+    x = torch.randn(10, n, 55, generator=torch.Generator().manual_seed(1))
+    many = layer(x)
+    slopes = torch.autograd.grad(many.square().sum(), list(layer.parameters()))
+    for b in (0, 9):
+        one = Affine(1, 55, 1, bias)
+        one.load_state_dict({name: value[b : b + 1] for name, value in layer.state_dict().items()})
+        alone = one(x[b : b + 1])
+        assert torch.equal(alone[0], many[b])
+        for own, slope in zip(torch.autograd.grad(alone.square().sum(), list(one.parameters())), slopes, strict=True):
+            assert torch.equal(own[0], slope[b])
 
 
 @pytest.mark.parametrize("sigma", [0.25, 0.5, 2.0])
