@@ -79,8 +79,8 @@ def carry_out(tasks: Mapping[str, Task], marks: StoreFolder, n_jobs: int | None 
     """Yield each task's key and result, or `Failure`, as they come.
 
     A task that raises ends no other. Where a process dies, so does the pool of joblib's own engine: the tasks that were
-    running are tried once more, one at a time, and the others go on. Dask tries a dead worker's task again by itself (its
-    ``allowed-failures``, 3 by default, must be 2 or more); a task that has died twice is not begun a third time.
+    running are tried once more, one at a time, and the others go on. Dask tries a dead worker's task again by itself,
+    if its ``allowed-failures`` (3 by default) are 2 or more; a task that has died twice is not begun a third time.
 
     Parameters
     ----------
