@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from survlspin import __version__
+from survlspin._messages import listed
 from survlspin._text import duration, in_columns, wrapped
 from survlspin.errors import InputError
 from survlspin.job import CALL
@@ -77,9 +78,7 @@ def said(report: Mapping[str, Any]) -> str:
         lines.append(f"Tuning: {tuning['done']:,} of {tuning['all']:,} trials done.")
     lines.append(_who(holder, report["running"]))
     if report["done"] < report["all"]:
-        eta = report["eta"]
-        left = "not known before one fit of every model is done" if eta is None else f"about {duration(eta)}"
-        lines.append(f"Time left for the fits: {left}.")
+        lines.append(f"Time left for the fits: {_left(report)}.")
     if report["damaged"]:
         lines.append(f"Damaged files: {report['damaged']}; what they held is computed again.")
     if not (holder and holder["alive"]) and report["done"] < report["all"]:
@@ -95,3 +94,14 @@ def _who(holder: Mapping[str, Any] | None, running: int) -> str:
     if holder["alive"] is None:
         return f"It is held by {who}; whether that still runs is not seen from here."
     return f"At work: {who}; {running} at once." if holder["alive"] else f"Nobody works on it: {who} has died."
+
+
+def _left(report: Mapping[str, Any]) -> str:
+    """Return how long the fits that are left take; of models without a finished fit that is not known."""
+    if report["eta"] is not None:
+        return f"about {duration(report['eta'])}"
+    models = report["models"].values()
+    known = sum((model["all"] - model["done"]) * model["seconds"] for model in models if model["seconds"] is not None)
+    unknown = [name for name, model in report["models"].items() if model["seconds"] is None]
+    least = f"at least {duration(known / max(1, report['running']))}; " if known else ""
+    return f"{least}not known of {listed(unknown)}, of which no fit is done"

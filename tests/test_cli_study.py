@@ -252,6 +252,10 @@ def test_status_says_who_is_at_work(copy):
     assert "has died" in studies.said({**report, "holder": {**far, "alive": False}})
     assert "Damaged files: 2" in studies.said({**report, "damaged": 2})
     assert "about 2 h 5 min" in studies.said({**report, "done": 3, "eta": 7500.0})
+    models = {"A": {"done": 2, "all": 4, "seconds": 60.0}, "B": {"done": 0, "all": 4, "seconds": None}}
+    begun = {**report, "done": 2, "eta": None, "running": 2, "models": models}
+    assert "at least 1 min 0 s; not known of B" in words(studies.said(begun))
+    assert "fits: not known of B" in words(studies.said({**begun, "models": {"B": models["B"]}}))
 
 
 def test_a_store_without_a_call_or_of_another_version_cannot_be_resumed(copy):
