@@ -10,6 +10,13 @@ ROOT = Path(__file__).parents[1]
 OUTCOME, DESIGN, COLUMNS, FOLDS = (f"tests/test_{name}.py" for name in ("outcome", "design", "columns", "folds"))
 FIT, STEPS, LOSS = "tests/estimators/test_bad_input.py", "tests/train/test_fit.py", "tests/heads/test_cox.py"
 C = "tests/metrics/test_concordance.py"
+FAULTS, COMMAND, STUDY = "tests/test_faults.py", "tests/test_cli_faults.py", "tests/test_cli_study.py"
+CHECKPOINT = "tests/train/test_checkpoint.py"
+STORE, LOCK = "tests/store/test_store.py", "tests/store/test_store_lock.py"
+    "tests/train/test_checkpoint.py",
+    "tests/store/test_store.py",
+    "tests/store/test_store_lock.py",
+)
 ITEMS = {
     # the outcome
     1: [f"{OUTCOME}::test_1_2_3_time_missing_infinite_negative"],
@@ -80,6 +87,91 @@ ITEMS = {
         f"{OUTCOME}::test_44_weights_all_zero",
         f"{STEPS}::test_a_whole_weight_is_repetition",
     ],
+    # faults
+    67: [
+        f"{FAULTS}::test_67_a_full_disk_ends_a_study_and_what_is_there_stays",
+        f"{CHECKPOINT}::test_67_training_goes_on_where_no_checkpoint_can_be_written",
+        f"{STORE}::test_a_small_disk_that_is_full_keeps_everything",
+        f"{STUDY}::test_a_store_that_cannot_be_written_is_exit_3",
+    ],
+    68: [
+        "tests/test_examples.py::test_68_kill_and_resume",
+        f"{CHECKPOINT}::test_68_killed_it_goes_on_where_it_was",
+        f"{STORE}::test_killed_at_any_instant_the_store_opens_and_all_in_it_is_whole",
+    ],
+    69: [
+        f"{STUDY}::test_status_says_who_is_at_work",
+        f"{STORE}::test_two_runs_on_one_store_the_second_is_refused",
+        f"{LOCK}::test_another_process_is_named_until_it_is_killed",
+        f"{LOCK}::test_of_two_processes_that_race_for_a_lock_one_wins",
+    ],
+    70: [
+        f"{STUDY}::test_a_study_that_is_terminated_says_how_to_go_on",
+        f"{STUDY}::test_ctrl_c_leaves_a_store_that_can_be_resumed",
+    ],
+    71: [
+        f"{COMMAND}::test_71_73_a_killed_worker_an_odd_environment_and_a_clock_that_jumps_change_no_byte",
+        "tests/protocol/test_work.py::test_what_dies_is_tried_once_more_then_named_and_costs_no_other_its_result",
+    ],
+    72: [f"{COMMAND}::test_72_a_limit_of_memory_refuses_a_study_before_it_begins"],
+    73: [f"{COMMAND}::test_71_73_a_killed_worker_an_odd_environment_and_a_clock_that_jumps_change_no_byte"],
+    74: [
+        f"{FAULTS}::test_74_threads_change_no_digit",
+        "tests/protocol/test_dask.py::test_four_processes_find_what_one_finds",
+    ],
+    75: [
+        f"{FAULTS}::test_75_a_gpu_that_is_not_there_is_refused",
+        "tests/estimators/test_cox.py::test_without_a_gpu_none_is_used_silently",
+    ],
+    76: [
+        f"{STEPS}::test_76_a_loss_that_is_no_number_stops_training_and_the_best_weights_are_restored",
+        "tests/estimators/test_cox.py::test_76_a_training_that_learns_nothing_but_nan_is_refused",
+        f"{FAULTS}::test_76_a_model_that_learns_nothing_is_named_and_the_others_are_done",
+    ],
+    77: [f"{FAULTS}::test_77_nothing_asks_for_the_network"],
+    78: [
+        f"{CHECKPOINT}::test_78_a_damaged_checkpoint_gives_way_to_the_one_before",
+        f"{FAULTS}::test_78_a_checkpoint_of_nothing_is_no_trouble",
+        f"{FAULTS}::test_78_damaged_results_are_computed_again",
+        f"{FAULTS}::test_78_trials_cut_off_are_made_again",
+    ],
+    79: [f"{FAULTS}::test_79_a_half_finished_study_says_so"],
+    80: ["tests/test_fuzz.py::test_any_table_is_answered_in_finite_numbers_or_refused_under_a_code"],
+}
+CHANGES = "tests/test_metamorphic.py"
+RELATIONS = {
+    "row permutation": [
+        f"{CHANGES}::test_order_of_rows",
+        f"{CHANGES}::test_order_of_rows_leaves_a_comparison",
+        f"{STEPS}::test_order_of_rows_leaves_the_model",
+        f"{LOSS}::test_order_of_rows_at_twelve_distinct_times",
+        f"{C}::test_row_order_does_not_matter",
+    ],
+    "column permutation": [
+        f"{CHANGES}::test_order_of_columns",
+        f"{CHANGES}::test_order_of_columns_leaves_a_trained_net",
+        f"{CHANGES}::test_order_of_columns_leaves_a_comparison",
+    ],
+    "affine rescaling of a covariate": [f"{CHANGES}::test_unit_and_origin_of_a_covariate"],
+    "an increasing map of time": [
+        f"{CHANGES}::test_an_increasing_map_of_time",
+        f"{CHANGES}::test_an_increasing_map_of_time_leaves_a_comparison",
+        f"{LOSS}::test_only_the_order_of_times_matters",
+        f"{C}::test_only_the_order_of_times_and_risks_matters",
+    ],
+    "all rows twice": [f"{CHANGES}::test_every_patient_twice"],
+    "rows censored after the last event": [
+        f"{CHANGES}::test_when_patients_without_an_event_leave_after_the_last_one",
+        f"{CHANGES}::test_patients_in_no_risk_set_say_nothing",
+    ],
+    "a constant added to the log-risk": [f"{CHANGES}::test_a_constant_added_to_the_log_risk"],
+    "weight 2 and two copies": [
+        f"{CHANGES}::test_weight_2_is_two_copies",
+        f"{LOSS}::test_a_whole_weight_is_repetition_for_breslow",
+        f"{C}::test_a_whole_weight_is_a_repeated_row",
+    ],
+    "all gates open": [f"{CHANGES}::test_with_all_gates_open_a_net_is_deepsurv"],
+    "lambda without bound": [f"{CHANGES}::test_a_penalty_without_bound_leaves_the_null_model"],
 }
 
 
@@ -89,8 +181,18 @@ def names_in(file: str) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
-@pytest.mark.parametrize("item", range(1, 45))
+@pytest.mark.parametrize("item", [*range(1, 45), *range(67, 81)])
 def test_every_item_has_its_tests(item):
-    for place in ITEMS[item]:
+    check(ITEMS[item])
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_every_relation_has_its_tests(relation):
+    check(RELATIONS[relation])
+
+
+def check(places: list[str]) -> None:
+    assert places
+    for place in places:
         file, name = place.split("::")
         assert name in names_in(file), place
