@@ -44,6 +44,9 @@ class FoldMean:
     by K and added. (Dealt out R times, K is the number of folds of one deal.) Where training sets overlap, as in
     cross-validation, what is common to the models cannot be seen; the variance of the C_k, less the part of it that
     their test patients explain, divided by K, is added. Neither addition is ever negative.
+
+    Over 1,000 simulated studies of linear models each (``examples/interval_coverage.py``, 500 and 1,000 patients,
+    train-one/test-nine) the 95 % interval covers 92 to 95 % for C and 94 to 95 % for differences.
     """
 
     values: np.ndarray
