@@ -13,10 +13,6 @@ C = "tests/metrics/test_concordance.py"
 FAULTS, COMMAND, STUDY = "tests/test_faults.py", "tests/test_cli_faults.py", "tests/test_cli_study.py"
 CHECKPOINT = "tests/train/test_checkpoint.py"
 STORE, LOCK = "tests/store/test_store.py", "tests/store/test_store_lock.py"
-    "tests/train/test_checkpoint.py",
-    "tests/store/test_store.py",
-    "tests/store/test_store_lock.py",
-)
 ITEMS = {
     # the outcome
     1: [f"{OUTCOME}::test_1_2_3_time_missing_infinite_negative"],
