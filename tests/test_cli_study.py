@@ -297,11 +297,12 @@ def test_a_password_is_not_kept():
         (["--probe-rate", "0.1"], "SL-532", "--probes"),
         (["--external", "age"], "SL-533", "'age' is neither 0 nor 1"),
         (["--external", "ages"], "SL-511", "'ages'"),
+        (["--external", "elsewhere"], "SL-342", "mark other rows (--external)"),
         (["--tune", "2", "--folds", "2", "--protocol", "one-nine", *map(str, SMALL)], "SL-387", "--protocol nine-one"),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(tmp_path, options, code, named):
-    patients().to_csv(tmp_path / "patients.csv", index=False)
+    patients().assign(elsewhere=0).to_csv(tmp_path / "patients.csv", index=False)
     exit_code, output = invoke("run", "--data", tmp_path / "patients.csv", *COLUMNS, "--out", tmp_path, *options)
     assert exit_code == 2
     assert f"error: {code} " in output
