@@ -29,6 +29,7 @@ def test_every_example_is_run_here():
         "registry_speed",
         "seer_figure4",
         "seer_from_export_to_sets",
+        "seer_protocol",
         "stacking_speed",
     }
 
@@ -224,3 +225,16 @@ def test_seer_from_export_to_sets(tmp_path):
     assert names <= set(written)
     assert {written[name].stat().st_mode & 0o777 for name in ("cohort.parquet", "factors.parquet")} == {0o600}
     assert pd.read_csv(written["sets.csv"])["n"].min() >= 5
+
+
+def test_seer_protocol(tmp_path, monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "seer_protocol.py"))
+    whole = example["models"]()
+    quick = {"Cox PH": whole["Cox PH"], "Cox-STG, linear": whole["Cox-STG, linear"].set_params(**SMALL)}
+    assert {*quick, "Cox-LLSPIN", "Cox-LSPIN", "Cox-LASSO", "DeepSurv", "RSF"} < set(whole)
+    monkeypatch.setitem(example["main"].__globals__, "models", lambda: quick)
+    size = {"rows": 1000, "points": 2, "folds": 2, "store": tmp_path / "store"}
+    table = example["main"](**size, out=tmp_path / "results")
+    assert table["share_of_cost"].sum() == pytest.approx(1)
+    assert example["main"](**size)["C"].equals(table["C"])
+    assert (tmp_path / "results" / "curve.svg").exists()
