@@ -122,6 +122,7 @@ ITEMS = {
     76: [
         f"{STEPS}::test_76_a_loss_that_is_no_number_stops_training_and_the_best_weights_are_restored",
         "tests/estimators/test_cox.py::test_76_a_training_that_learns_nothing_but_nan_is_refused",
+        "tests/estimators/test_cox.py::test_76_a_path_that_learns_nothing_but_nan_is_refused",
         f"{FAULTS}::test_76_a_model_that_learns_nothing_is_named_and_the_others_are_done",
     ],
     77: [f"{FAULTS}::test_77_nothing_asks_for_the_network"],

@@ -23,7 +23,7 @@ from ..nets import Net
 from ..outcome import Outcome
 from ..response import Response
 from ..train import Data, History, Settings, predict
-from ..train.fit import SMALLER, unknown_penalty
+from ..train.fit import nothing_learnt, unknown_penalty
 from .problem import Problem
 
 WIDTHS = "a tuple of whole numbers from 1"
@@ -124,9 +124,8 @@ class NetEstimator(DesignEstimator, ABC):
         net = many.initialize(self._maker(problem))
         history = many.fit(net, {name: [value] for name, value in lam.items()}, type(self).__name__)
         best = np.sort(np.argsort(history.objective, kind="stable")[:members])
-        if (lost := history.lost[best][history.best_epoch[best] == 0]).any():
-            found = f"training left the numbers in epoch {lost.max()}, before anything was learnt."
-            raise InputError("SL-417", found, SMALLER)
+        if history.in_vain[best].any():
+            raise nothing_learnt(history.take(best))
         problem = replace(problem, seeds=[many.seeds[i] for i in best])
         return self._adopt(problem, net.rows(best), history.take(best), lam)
 

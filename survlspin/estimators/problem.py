@@ -17,7 +17,7 @@ from ..nets import Net
 from ..outcome import Outcome
 from ..response import Response
 from ..train import Data, History, Settings, fit, predict
-from ..train.fit import penalty_weights, seeded
+from ..train.fit import nothing_learnt, penalty_weights, seeded
 from .progress import progress_bar
 
 STEP_ROWS = 256  # larger batches count as more than one step where steps are limited
@@ -69,14 +69,20 @@ class Problem:
         return make(len(seeds)).initialize(seeded(seeds)).to(self.data.x.device)
 
     def fit(self, net: Net, lam: dict[str, Sequence[float]], label: str) -> History:
-        """Train `net`, whose models are the members at the first lambda, the members at the second, ..."""
+        """Train `net`, whose models are the members at the first lambda, the members at the second, ...
+
+        SL-417 where the training of all of them leaves the numbers before anything is learnt.
+        """
         members = len(self.seeds)
         weights = penalty_weights(net, {name: np.repeat(value, members) for name, value in lam.items()})
         with progress_bar(label, self.verbose) as progress:
-            return fit(
+            history = fit(
                 net, self.head, self.data, [self.rows], weights, seeded(self.seeds * (net.models // members)),
                 self.settings, self.valid, [self.valid_rows], progress,
             )  # fmt: skip
+        if history.in_vain.all():
+            raise nothing_learnt(history)
+        return history
 
     def training(self) -> tuple[Tensor, Target]:
         """Return design and target of the rows that train."""

@@ -100,6 +100,12 @@ def fit(
     return history
 
 
+def nothing_learnt(history: History) -> InputError:
+    """Return the error for models whose training was in vain."""
+    found = f"training left the numbers in epoch {history.lost.max()}, before anything was learnt."
+    return InputError("SL-417", found, SMALLER)
+
+
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
     """Return one generator per seed; they alone decide weights, batches and noise."""
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]

@@ -53,6 +53,11 @@ class History:
         never, none = np.zeros(models, int), np.full(models, np.nan)
         return cls(never, np.full(models, np.inf), none, never.copy(), never.copy())
 
+    @property
+    def in_vain(self) -> np.ndarray:
+        """Which models left the numbers before anything was learnt, bool (B,)."""
+        return (self.lost > 0) & (self.best_epoch == 0)
+
     def take(self, models: np.ndarray) -> History:
         """Return what happened to the models at the positions `models`."""
         taken = {name: getattr(self, name)[models] for name in OF_EACH}

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sksurv.ensemble import RandomSurvivalForest
 
-from survlspin import CoxLLSPIN, CoxLSPIN, DeepSurv, Outcome
+from survlspin import CoxGradientLasso, CoxLassoNet, CoxLLSPIN, CoxLSPIN, CoxSTG, DeepSurv, Outcome
 from survlspin.baselines import CoxLasso, Forest, LifelinesCoxPH, PycoxDeepSurv
 from survlspin.errors import InputError, InputWarning
 from survlspin.heads import Cox
@@ -284,6 +284,13 @@ def test_76_a_training_that_learns_nothing_but_nan_is_refused(kind, validation_f
         pytest.raises(InputError, match=r"SL-417 .* smaller learning rate"),
     ):
         fitted(kind, **settings)
+
+
+@pytest.mark.parametrize("cls", [CoxLLSPIN, CoxSTG, CoxGradientLasso, CoxLassoNet])
+def test_76_a_path_that_learns_nothing_but_nan_is_refused(cls):
+    model = cls(lr=1e30, optimizer="sgd", epochs=30, random_state=0)
+    with pytest.warns(InputWarning, match="SL-417"), pytest.raises(InputError, match=r"SL-417 .* before anything"):
+        model.path(X, Y, (X_VALID, Y_VALID), points=3)
 
 
 @pytest.mark.cuda
