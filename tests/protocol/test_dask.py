@@ -4,21 +4,20 @@ import joblib
 import pytest
 from distributed import Client, LocalCluster
 from labour import Labour, fits, numbers, people
-from optuna.distributions import IntDistribution
+from optuna.distributions import FloatDistribution
 
 from survlspin import CoxLLSPIN, CoxPH
-from survlspin.baselines import Forest
 from survlspin.errors import InputError
 from survlspin.folds import External, TrainOneTestNine
 from survlspin.protocol import Tuning, read_runs, run
 from survlspin.synthetic import registry
 
 N = 2600  # rows: X has more than the megabyte from which joblib shares an array read-only
-MODELS = {"LLSPIN": CoxLLSPIN(epochs=1), "cox": CoxPH(penalizer=0.01), "forest": Forest(n_estimators=2)}
+MODELS = {"LLSPIN": CoxLLSPIN(epochs=1), "cox": CoxPH(penalizer=0.01)}
 ASKED = {
     "cv": TrainOneTestNine(3, validation=0.3),
     "over": {"LLSPIN": {"lam": "path", "points": 2}},
-    "tune": Tuning(n_trials=2, spaces={"forest": {"min_samples_leaf": IntDistribution(20, 60)}}),
+    "tune": Tuning(n_trials=2, spaces={"cox": {"penalizer": FloatDistribution(0.01, 0.1)}}),
 }
 
 
