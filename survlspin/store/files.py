@@ -86,7 +86,7 @@ def unseal_json(raw: bytes) -> Any:
     try:
         body = json.loads(raw)
         stored, made, version = body.pop("sha256"), int(body["format"]), str(body["version"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Damaged from error
     if made > FORMAT:
         found = f"the store is of format {made}, written by survlspin {version}; this version ({__version__}) "

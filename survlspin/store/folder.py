@@ -31,6 +31,7 @@ from .lock import Holder
 __all__ = ["CHECKPOINTS", "JSON", "RUNNING", "TUNING", "UNITS", "StoreFolder"]
 
 UNITS, CHECKPOINTS, RUNNING, TUNING = "units", "checkpoints", "running", "tuning"
+KEY, FACTS = "key", "facts"  # what the file of a unit says of it
 ARRAYS, JSON, DAMAGED = ".safetensors", ".json", ".damaged"
 
 Content = TypeVar("Content")
@@ -73,8 +74,18 @@ class StoreFolder:
         return sorted(path.stem for path in (self.folder / UNITS).glob(f"*{ARRAYS}"))
 
     def load(self, key: str) -> Arrays | None:
-        """Return a unit's arrays and facts; None if it is absent or was found damaged (SL-360: cannot be read)."""
-        return self._read(self._unit(key), unseal_arrays)
+        """Return a unit's arrays and facts; None if it is absent or was found damaged (SL-360: cannot be read).
+
+        A file of another unit, renamed, is as one that is damaged.
+        """
+
+        def own(raw: bytes) -> Arrays:
+            arrays, facts = unseal_arrays(raw)
+            if facts.get(KEY) != key:
+                raise Damaged
+            return arrays, facts[FACTS]
+
+        return self._read(self._unit(key), own)
 
     def save(self, key: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Write a unit's result, whole or not at all.
@@ -93,7 +104,7 @@ class StoreFolder:
         InputError
             SL-361 it cannot be written; what was there is as it was.
         """
-        self._write(self._unit(key), seal_arrays(arrays, facts))
+        self._write(self._unit(key), seal_arrays(arrays, {KEY: key, FACTS: facts}))
 
     def put_arrays(self, name: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
         """Write arrays of the study itself; as `save`."""

@@ -267,6 +267,18 @@ def test_damaged_files_are_set_aside_and_counted(folder, damage):
         assert same(store.load("unit"))
 
 
+def test_the_file_of_another_unit_is_not_believed(folder):
+    with Store.open(folder, PLAN) as store:
+        store.save("unit", ARRAYS, FACTS)
+        shutil.copy(folder / "units" / "unit.safetensors", folder / "units" / "other.safetensors")
+        assert store.load("other") is None
+        store.put_arrays("folds", ARRAYS, FACTS)
+        shutil.copy(folder / "folds.safetensors", folder / "units" / "third.safetensors")
+        assert store.load("third") is None
+        assert (store.damaged, store.keys()) == (2, ["unit"])
+        assert same(store.load("unit"))
+
+
 def test_a_file_that_cannot_be_read_is_an_error(folder):
     with Store.open(folder, PLAN) as store:
         (folder / "units" / "unit.safetensors").mkdir()
