@@ -59,18 +59,19 @@ class Tuning:
     models: Sequence[str] | None = None
 
     def __post_init__(self):
-        presets = [self.spaces] if isinstance(self.spaces, str) else [s for s in self.spaces.values() if type(s) is str]
+        by_model = self.spaces if isinstance(self.spaces, Mapping) else {"": self.spaces}
+        presets = [space for space in by_model.values() if not isinstance(space, Mapping)]
         rules = {
             "n_trials": (_is_whole(self.n_trials, 1), "a whole number from 1"),
             "random_state": (_is_whole(self.random_state, 0), "a whole number from 0"),
-            "spaces": (set(presets) <= set(PRESETS), f"{' or '.join(PRESETS)}, or a dict by model"),
+            "spaces": (all(space in list(PRESETS) for space in presets), f"{' or '.join(PRESETS)}, or a dict by model"),
             "per_fold": (self.per_fold in (None, True, False), "True, False or None"),
             "models": (not isinstance(self.models, str), "a list of names"),
         }
         for name, (holds, wanted) in rules.items():
             if not holds:
                 raise InputError("SL-371", f"{name}={getattr(self, name)!r}.", f"Give {wanted}.")
-        if self.storage is not None and "://" not in self.storage:
+        if self.storage is not None and "://" not in str(self.storage):
             raise InputError("SL-371", "storage is no URL of a database.", 'Give one such as "sqlite:///trials.db".')
 
     def spaces_for(self, models: Mapping[str, BaseEstimator]) -> dict[str, Space]:

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,9 +135,12 @@ def test_texts_that_are_no_widths(text):
         {"random_state": -1},
         {"spaces": "lspin"},
         {"spaces": {"LASSO": "lspin2023"}},
+        {"spaces": ["default"]},
+        {"spaces": {"LASSO": ["default"]}},
         {"per_fold": "yes"},
         {"models": "LASSO"},
         {"storage": "trials.db"},
+        {"storage": Path("trials.db")},
     ],
     ids=str,
 )
