@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, sleep
 
@@ -85,7 +86,8 @@ def killed(process: subprocess.Popen, after: float) -> bool:
     """Kill the whole process group after so many seconds; return whether the study was still running."""
     sleep(after)
     running = process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has ended
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return running
 
