@@ -13,7 +13,21 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from survlspin import CoxLLSPIN, CoxLSPIN, CoxPH, CoxSTG, DeepSurv, Outcome, RepeatedKFold, metrics, nets, run
+from survlspin import (
+    CoxLLSPIN,
+    CoxLSPIN,
+    CoxPH,
+    CoxSTG,
+    DeepSurv,
+    Outcome,
+    Probes,
+    RepeatedKFold,
+    TrainOneTestNine,
+    Tuning,
+    metrics,
+    nets,
+    run,
+)
 from survlspin.baselines import CoxLasso
 from survlspin.heads import Cox
 from survlspin.testing.estimators import patients
@@ -279,6 +293,19 @@ def test_order_of_rows_leaves_a_comparison(runs):
         assert set(X.index[fold.test]) == set(X.index[order][again.folds[name].test])
     pd.testing.assert_frame_equal(numbers(again), numbers(runs), rtol=1e-5)
     np.testing.assert_allclose(again.table()["se"], runs.table()["se"], rtol=1e-5)
+
+
+def test_order_of_rows_leaves_tuning_and_probes():
+    order, found = np.random.default_rng(0).permutation(len(X)), []
+    how = {"cv": TrainOneTestNine(3, validation=0.2), "tune": Tuning(2), "probes": Probes("shadow", 4)}
+    for rows in (np.arange(len(X)), order):
+        found.append(run(MODELS, X.iloc[rows], Y[rows], **how, progress=False))
+    one, other = found
+    assert one.splits["sha256"].tolist() == other.splits["sha256"].tolist()
+    columns = ["model", "fold", "params", "train_sha256", "validation_sha256"]
+    pd.testing.assert_frame_equal(one.ledger.trials[columns], other.ledger.trials[columns])
+    pd.testing.assert_frame_equal(numbers(one), numbers(other), rtol=1e-5)
+    pd.testing.assert_frame_equal(one.agreement("Cox-LASSO").sort_index(), other.agreement("Cox-LASSO").sort_index())
 
 
 def test_order_of_columns_leaves_a_comparison(runs):

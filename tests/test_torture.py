@@ -140,6 +140,7 @@ RELATIONS = {
     "row permutation": [
         f"{CHANGES}::test_order_of_rows",
         f"{CHANGES}::test_order_of_rows_leaves_a_comparison",
+        f"{CHANGES}::test_order_of_rows_leaves_tuning_and_probes",
         f"{STEPS}::test_order_of_rows_leaves_the_model",
         f"{LOSS}::test_order_of_rows_at_twelve_distinct_times",
         f"{C}::test_row_order_does_not_matter",
