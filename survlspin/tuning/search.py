@@ -18,6 +18,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from .._messages import listed
+from .._orphans import stop_orphan
 from ..errors import InputError
 from ..outcome import Outcome
 from ..store import fingerprint, settings_of, versions
@@ -76,7 +77,8 @@ def search(
     Every trial fits the model on the training rows, on one thread, and is judged on the validation rows: by the Cox
     loss where the model predicts log-risks, else by C (`criterion_of`). Settings are proposed by Optuna's
     tree-structured Parzen estimator, whose seed, like the model's, follows from `seed`, `name` and the number of trials
-    finished. A trial that was cut off is made again, so that an interrupted search ends as an uninterrupted one.
+    finished. A trial that was cut off is made again, so that an interrupted search ends as an uninterrupted one. A
+    worker process whose parent is gone ends after its trial.
 
     Parameters
     ----------
@@ -111,6 +113,7 @@ def search(
     with _quiet(), opened(storage) as kept:
         study = _study(kept, f"{name} · fold {rows.fold}", asked, trial.criterion)
         while len(done := finished(study.get_trials(deepcopy=False))) < n_trials:
+            stop_orphan()
             _try(study, trial, space, *_seeds(seed, name, len(done)))
     return _found(name, trial.criterion, rows, done[:n_trials])
 
