@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from .. import __version__
+from .._orphans import stop_orphan
 from ..errors import InputError, InputWarning
 
 __all__ = ["Work", "keeping", "of"]
@@ -69,7 +71,8 @@ def keeping(folder: str | os.PathLike, every: float = 30.0) -> Iterator[None]:
     A checkpoint is written beside the one before, with a checksum, before it takes its place. One that is damaged is
     renamed, with a warning (SL-416), and the one before used. One of other work (other data, rows, settings,
     lambdas, seeds or versions) is passed over, too. Where a checkpoint cannot be written, because the disk is full,
-    say, training goes on with a warning (SL-414): those written before stay, and later ones are tried.
+    say, training goes on with a warning (SL-414): those written before stay, and later ones are tried. A worker process
+    whose parent is gone ends: who goes on from its checkpoints has them alone.
     """
     path = Path(folder)
     try:
@@ -134,6 +137,7 @@ class _Kept:
         """Write a checkpoint if one is due, or the work is over."""
         if not self.work.over and monotonic() < self.due:
             return
+        stop_orphan()
         content = self.problem + save(dict(_flat(self.work.state())))
         try:
             self._write(hashlib.sha256(content).digest() + content)
@@ -218,8 +222,14 @@ def _parts(value: Any) -> Iterable[object]:
         case type() | BuiltinFunctionType():
             return [f"{value.__module__}.{value.__qualname__}".encode()]
         case FunctionType():
-            code = value.__code__
-            return [value.__module__, value.__qualname__, code.co_firstlineno, code.co_code]
+            held = [cell.cell_contents for cell in value.__closure__ or ()]
+            return [value.__qualname__, value.__code__, value.__defaults__, value.__kwdefaults__, held]
+        case CodeType():
+            return [value.co_code, value.co_consts, value.co_names]
+        case MethodType():
+            return [value.__func__, value.__self__]
+        case partial():
+            return [value.func, value.args, value.keywords]
         case Mapping():
             return value.items()
         case tuple() | list():

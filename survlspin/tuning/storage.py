@@ -21,6 +21,7 @@ __all__ = ["finished", "opened", "trials_done"]
 
 REASON = "reason"  # the attribute of a trial that failed by itself; one that was cut off has none
 PATIENCE = 30  # seconds to wait for others at a database
+RELEASE = 10  # seconds in which a worker whose parent was killed ends, as a rule
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def _journal(path: Path) -> Iterator[BaseStorage]:
     hold = FileLock(f"{path}.held", mode=0o600)
     try:
         path.touch(mode=0o600)
-        hold.acquire(blocking=False)
+        hold.acquire(timeout=RELEASE)
         Path(f"{path}.lock").unlink(missing_ok=True)
         _trim(path)
     except Timeout as error:

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +233,21 @@ def test_checkpoints_of_other_work_are_passed_over(other, tmp_path):
     require_same(found, train(**OTHERS[other]))
     with checkpoint.keeping(tmp_path, every=0):
         require_same(train(), first)
+
+
+def of_constant(constant, default=0):
+    return lambda h, more=default: h * constant + more
+
+
+FUNCTIONS = [of_constant(1), of_constant(2), of_constant(1, 1), partial(pow, 2), partial(pow, 3), partial(min, 2)]
+FUNCTIONS += [SETTINGS.epochs_of, Settings().epochs_of, SETTINGS.__eq__]
+FUNCTIONS += [lambda h: h * 2, lambda h: h * 3, lambda h: lambda: h * 2, lambda h: lambda: h * 3]
+
+
+def test_functions_differ_in_what_they_do_and_hold():
+    assert len({checkpoint._digest(function, {}) for function in FUNCTIONS}) == len(FUNCTIONS)
+    assert checkpoint._digest(of_constant(1), {}) == checkpoint._digest(of_constant(1), {})
+    assert checkpoint._digest(partial(pow, 2), {}) == checkpoint._digest(partial(pow, 2), {})
 
 
 def test_nothing_is_written_outside(tmp_path, monkeypatch):
