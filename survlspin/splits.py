@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import combinations
 
@@ -15,7 +15,7 @@ from .errors import InputError
 from .folds import Fold
 from .outcome import Outcome
 
-__all__ = ["blocks", "check_folds", "spare", "split_manifest"]
+__all__ = ["blocks", "check_folds", "label_digest", "spare", "split_manifest"]
 
 PARTS = ("train", "validation", "test", "aside")
 WORDS = {"train": "to train on", "validation": "to validate on", "test": "to test on"}
@@ -178,17 +178,21 @@ def split_manifest(folds: Iterable[Fold], labels, outcome, code, description: st
         ``LC_ALL=C sort | sha256sum`` says of a file of them. ``attrs``: ``description``, ``seed``.
     """
     outcome, code = Outcome.of(outcome), np.asarray(code)
+    digest, entries = label_digest(labels), []
+    for fold in folds:
+        for part in PARTS:
+            rows = getattr(fold, part)
+            counts = (len(rows), len(np.unique(code[rows])), outcome.take(rows).n_events)
+            entries.append((fold.name, part, *counts, digest(rows)))
+    manifest = pd.DataFrame(entries, columns=["fold", "part", "rows", "patients", "events", "sha256"])
+    manifest.attrs = {"description": description, "seed": seed}
+    return manifest
+
+
+def label_digest(labels: Iterable) -> Callable[[np.ndarray], str]:
+    """Return what gives the ``sha256`` of rows, as `split_manifest` says it."""
     text = np.array([str(label).encode("utf-8", "surrogatepass") for label in labels], dtype=object)
     rank = np.empty(len(text), dtype=np.int64)
     rank[np.argsort(text, kind="stable")] = np.arange(len(text))
     lines = text + b"\n"
-    entries = []
-    for fold in folds:
-        for part in PARTS:
-            rows = getattr(fold, part)
-            digest = hashlib.sha256(b"".join(lines[rows[np.argsort(rank[rows])]])).hexdigest()
-            counts = (len(rows), len(np.unique(code[rows])), outcome.take(rows).n_events)
-            entries.append((fold.name, part, *counts, digest))
-    manifest = pd.DataFrame(entries, columns=["fold", "part", "rows", "patients", "events", "sha256"])
-    manifest.attrs = {"description": description, "seed": seed}
-    return manifest
+    return lambda rows: hashlib.sha256(b"".join(lines[rows[np.argsort(rank[rows])]])).hexdigest()

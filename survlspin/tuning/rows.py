@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..folds import Fold
+from ..splits import label_digest
 
 __all__ = ["Rows", "Sight", "sight_of"]
 
@@ -74,11 +74,6 @@ def sight_of(X: pd.DataFrame | np.ndarray, y: np.ndarray, fold: Fold, labels: It
 
     if labels is None:
         labels = X.index if isinstance(X, pd.DataFrame) else range(len(X))
-    text = np.array([str(label).encode("utf-8", "surrogatepass") for label in labels], dtype=object)
-    digests = (_sha256(text[rows]) for rows in (fold.train, fold.validation))
-    rows = Rows(fold.name, fold.train, fold.validation, *digests)
+    digest = label_digest(labels)
+    rows = Rows(fold.name, fold.train, fold.validation, digest(fold.train), digest(fold.validation))
     return Sight(take(X, fold.train), y[fold.train], take(X, fold.validation), y[fold.validation], rows)
-
-
-def _sha256(text: np.ndarray) -> str:
-    return hashlib.sha256(b"".join(label + b"\n" for label in sorted(text))).hexdigest()
