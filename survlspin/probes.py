@@ -206,10 +206,11 @@ def probe_report(fits: Iterable[Fit], names: Iterable[str], level: float = 0.95)
     Returns
     -------
     DataFrame
-        One row per model. ``offered``: the probes that every fit could select; ``selected``: those used for any
-        training patient, mean over fits; ``in_most``: those selected by more than half of the fits; ``rate``: selected
-        / offered; ``upper``: the bound on it; ``opened``: the share of pairs of a training patient and a probe where
-        the answer uses the probe. ``attrs["upper"]`` says how the bound is made. NaN where no probe was offered.
+        One row per model. ``offered``: how many probes every fit could select, at least; ``selected``: those used for
+        any training patient, mean over fits; ``in_most``: those selected by more than half of the fits; ``rate``:
+        selected / offered, of each fit, mean over fits; ``upper``: the bound on it; ``opened``: the share of pairs of a
+        training patient and a probe where the answer uses the probe. ``attrs["upper"]`` says how the bound is made. NaN
+        where no probe was offered.
     """
     names = list(names)
     by_model: dict[str, list[pd.Series]] = {}
@@ -223,14 +224,14 @@ def probe_report(fits: Iterable[Fit], names: Iterable[str], level: float = 0.95)
 
 def _row(shares: list[pd.Series], level: float) -> dict[str, float]:
     table = pd.DataFrame(shares)  # (fits, probes), NaN: not offered
-    offered = int(table.notna().sum(axis=1).min())
-    used = table > 0
+    each = table.notna().sum(axis=1)
+    offered, used = int(each.min()), table > 0
     selected = float(used.sum(axis=1).mean())
     return {
         "offered": offered,
         "selected": selected,
         "in_most": int((used.mean() > 0.5).sum()),
-        "rate": selected / offered if offered else np.nan,
+        "rate": float((used.sum(axis=1) / each).mean()) if offered else np.nan,
         "upper": upper_bound(min(ceil(selected), offered), offered, level) if offered else np.nan,
         "opened": float(table.mean(axis=1).mean()),
     }

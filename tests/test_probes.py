@@ -269,6 +269,8 @@ def test_the_report_counts_probes_selected_by_anybody():
     assert (two["selected"], two["in_most"], two["upper"]) == (1.5, 1, upper_bound(2, 4))
     fewer = probe_report([*fits[3:4], fit("B", {"p1": [0.0], "p2": [0.0]})], names).loc["B"]
     assert (fewer["offered"], fewer["upper"]) == (2, upper_bound(0, 2))
+    all_of_them = [fit("E", {name: [1.0] for name in names}), fit("E", {"p1": [1.0], "p2": [1.0]})]
+    assert probe_report(all_of_them, names).loc["E", ["offered", "rate", "upper"]].to_list() == [2, 1, 1]
 
 
 def test_a_model_that_selects_takes_few_probes_and_one_that_does_not_takes_all():
