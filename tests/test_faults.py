@@ -5,6 +5,7 @@ The numbers are those of the list in tests/test_torture.py; each part of a study
 
 import errno
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -228,6 +229,18 @@ def test_78_trials_cut_off_are_made_again(share, finished, store, expected):
         content = journal.read_bytes()
         journal.write_bytes(content[: int(share * len(content))])
         journal.with_name(journal.name + ".lock").touch()
+    assert tables(study(store)) == expected
+
+
+def test_78_trials_that_are_not_as_they_were_kept_are_refused(finished, store, expected):
+    copy_of(finished, store)
+    journal = next((store / "tuning").glob("Cox-LASSO on fold 1.1-*.journal"))
+    content, value = journal.read_bytes(), re.compile(rb'"values": ?\[(\d)')
+    digit = value.search(content).group(1)
+    journal.write_bytes(value.sub(lambda hit: hit.group()[:-1] + bytes([digit[0] ^ 1]), content, count=1))
+    with pytest.raises(InputError, match=r"SL-379 .*Cox-LASSO on fold 1.1-\w+\.journal is damaged"):
+        study(store)
+    journal.unlink()
     assert tables(study(store)) == expected
 
 

@@ -131,6 +131,7 @@ ITEMS = {
         f"{FAULTS}::test_78_a_checkpoint_of_nothing_is_no_trouble",
         f"{FAULTS}::test_78_damaged_results_are_computed_again",
         f"{FAULTS}::test_78_trials_cut_off_are_made_again",
+        f"{FAULTS}::test_78_trials_that_are_not_as_they_were_kept_are_refused",
     ],
     79: [f"{FAULTS}::test_79_a_half_finished_study_says_so"],
     80: ["tests/test_fuzz.py::test_any_table_is_answered_in_finite_numbers_or_refused_under_a_code"],

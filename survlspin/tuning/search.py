@@ -34,6 +34,7 @@ __all__ = ["Search", "search", "tuned"]
 
 SECONDS = "seconds"
 ASKED = "asked"
+SEAL = "sha256"  # of what a trial was and found
 PENALTIES = ("lam", "alpha")  # what a path goes over
 
 
@@ -112,6 +113,7 @@ def search(
     asked = _asked(trial, space, seed)
     with _quiet(), opened(storage) as kept:
         study = _study(kept, f"{name} · fold {rows.fold}", asked, trial.criterion)
+        _believe(study, storage)
         while len(done := finished(study.get_trials(deepcopy=False))) < n_trials:
             stop_orphan()
             _try(study, trial, space, *_seeds(seed, name, len(done)))
@@ -139,11 +141,26 @@ def _try(study: Study, trial: Trial, space: Space, sampler_seed: int, seed: int)
     except FAILURES as error:
         value, reason = np.nan, reason_of(error)
     asked.set_user_attr(SECONDS, perf_counter() - start)
+    asked.set_user_attr(SEAL, _seal(asked.params, value if np.isfinite(value) else reason))
     if np.isfinite(value):
         study.tell(asked, value)
     else:
         asked.set_user_attr(REASON, reason)
         study.tell(asked, state=TrialState.FAIL)
+
+
+def _seal(params: dict[str, Any], found: float | str) -> str:
+    """Return a digest of a trial's settings and value, or why it has none."""
+    return hashlib.sha256(json.dumps([params, found], sort_keys=True).encode()).hexdigest()
+
+
+def _believe(study: Study, storage: Path | str | None) -> None:
+    """Refuse trials that are not as they were kept (SL-379)."""
+    for trial in finished(study.get_trials(deepcopy=False)):
+        found = trial.user_attrs.get(REASON, "") if trial.value is None else trial.value
+        if trial.user_attrs.get(SEAL) != _seal(trial.params, found):
+            where = storage if isinstance(storage, Path) else f"the search {study.study_name!r} in its database"
+            raise InputError("SL-379", f"{where} is damaged.", "Delete it: its trials are then made again.")
 
 
 def _study(storage, name: str, asked: dict[str, Any], criterion: str) -> Study:

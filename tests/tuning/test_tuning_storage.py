@@ -19,7 +19,9 @@ from trials import FOLD, SPACE, facts, lasso_search, people, whole
 from survlspin import InputError
 from survlspin.baselines import CoxLasso
 from survlspin.folds import Fold
+from survlspin.tuning import storage as storage_module
 from survlspin.tuning import trials_done
+from survlspin.tuning.search import SEAL, _seal
 from survlspin.tuning.storage import REASON, opened
 
 TESTS = Path(__file__).parents[1]
@@ -91,6 +93,7 @@ def test_a_running_trial_is_over(tmp_path, failed):
     trial = reopened(journal).ask(space)
     if failed:  # killed just before the trial was called failed: it is finished all the same
         trial.set_user_attr("seconds", 0.1)
+        trial.set_user_attr(SEAL, _seal(trial.params, "SL-464"))
         trial.set_user_attr(REASON, "SL-464")
     resumed = lasso_search(journal, space=space)
     kept = reopened(journal).get_trials(deepcopy=False)
@@ -132,8 +135,9 @@ def test_a_journal_cut_anywhere_goes_on(tmp_path, share):
     assert facts(lasso_search(journal)) == whole()
 
 
-def test_two_processes_at_one_journal(tmp_path):
+def test_two_processes_at_one_journal(tmp_path, monkeypatch):
     journal = tmp_path / "a.journal"
+    monkeypatch.setattr(storage_module, "RELEASE", 0.1)
     with opened(journal), pytest.raises(InputError, match="SL-375 another process works at"):
         lasso_search(journal)
     lasso_search(journal, 1)
