@@ -74,7 +74,7 @@ class FoldMean:
         k = len(self.values)
         if k == 1:
             return 0.0
-        deal = k * self.trained.any(axis=0).sum() / max(1, self.trained.sum())  # folds that train on each patient once
+        deal = k * self.trained.any(axis=0).sum() / max(1, np.count_nonzero(self.trained))  # folds that train on each patient once
         if deal > APART:
             tested = deal * (self.trained @ mean)
             excess = np.var(self.values + tested * deal / (deal - 1), ddof=1) - tested.var(ddof=1)
@@ -84,14 +84,16 @@ class FoldMean:
             excess = self.values.var(ddof=1) - (squares - k * patients) / (k - 1)
         return max(0.0, excess) / deal
 
+    @property
+    def own(self) -> dict[str, float]:
+        """The value and its interval."""
+        low, high = logit_interval(self.value, self.se)
+        return {"C": self.value, "se": self.se, "low": low, "high": high}
+
     def columns(self, difference: FoldMean) -> dict[str, float]:
         """Return the value and its interval, and those of its difference from a reference."""
-        low, high = logit_interval(self.value, self.se)
         return {
-            "C": self.value,
-            "se": self.se,
-            "low": low,
-            "high": high,
+            **self.own,
             "difference": difference.value,
             "difference_se": difference.se,
             "difference_low": difference.value - Z95 * difference.se,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,10 +155,7 @@ class Runs:
         points, chosen = self.points(), self.table()
         own = points[points["chosen"]].groupby("model")
         frames = [chosen.assign(kind="chosen", by=by, count=own[by].mean()).reset_index() for by in COUNTS]
-        for by in COUNTS if self.paths else ():
-            most = np.ceil(points[points["model"].isin(self.paths)].groupby("model")[by].max())
-            path = self.at_counts(range(1, int(most.max()) + 1), by).assign(kind="path", by=by).reset_index()
-            frames.append(path[path["count"] <= path["model"].map(most)])
+        frames += [self._path(model) for model in self.paths]
         columns = ["model", "kind", "by", "count", "C", "se", "low", "high"]
         return Curve(pd.concat(frames, ignore_index=True).dropna(subset="C")[columns], points, self.attrs)
 
@@ -286,6 +284,17 @@ class Runs:
                 mean = np.mean([fit.influence[point] for fit, point in pairs], axis=0)
                 influence[k] = np.bincount(self.patient[fold.test], mean, m)
         return FoldMean(values, influence, trained)
+
+    def _path(self, model: str) -> pd.DataFrame:
+        """Return C with at most so many, by each count; counts that mean the same points are averaged once."""
+        fits = self._of(model)
+        mean = cache(lambda picks: self._mean(tuple(zip(fits, picks, strict=True))).own)
+        rows = []
+        for by in COUNTS:
+            counts = [fit.points[by].to_numpy() for fit in fits]
+            most = math.ceil(max((count.max() for count in counts), default=0))
+            rows += [{"by": by, "count": k, **mean(tuple(densest(c, k) for c in counts))} for k in range(1, most + 1)]
+        return pd.DataFrame(rows).assign(model=model, kind="path")
 
     def _compare(self, models: list[str], reference: str | None, pick: Pick, mean: Average) -> pd.DataFrame:
         """Return one row per model: C, and its difference from the reference on the fits that both have."""

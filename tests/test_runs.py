@@ -201,6 +201,17 @@ def test_the_curve_has_every_axis(runs):
     )
 
 
+def test_the_curve_averages_no_points_twice(runs, monkeypatch):
+    asked = []
+    mean = Runs._mean
+    monkeypatch.setattr(Runs, "_mean", lambda self, picks: asked.append(picks) or mean(self, picks))
+    runs.table()
+    of_table = len(asked)
+    frame = runs.curve().frame
+    of_paths = asked[2 * of_table :]
+    assert len(set(of_paths)) == len(of_paths) < (frame["kind"] == "path").sum() / 3
+
+
 def overlapping(values, influence):
     """The squared standard error where training sets overlap."""
     k, mean = len(values), influence.mean(axis=0)

@@ -18,7 +18,7 @@ from ..errors import InputTypeError
 from ..folds import Fold, Splitter, default_cv
 from ..outcome import Outcome
 from ..probes import Probes
-from ..splits import check_folds, split_manifest
+from ..splits import PARTS, blocks, check_folds, split_manifest
 from ..store import StoreFolder, fingerprint, settings_of, versions
 from ..tuning import Ledger, Tuning
 from .asked import check_kinds, check_levels, check_paths, seeds_of
@@ -26,7 +26,6 @@ from .unit import Unit, seed_of, seeded, takes_validation
 
 __all__ = ["Plan", "plan"]
 
-PARTS = ("train", "validation", "test", "aside")
 WHOLE = "as the method needs"
 
 
@@ -197,19 +196,10 @@ def plan(
     folds = check_folds(cv.folds(X, y, groups), y, patient)
     given, names = X, tuple[str, ...]()
     if probes is not None:
-        names, X = probes.names(X), probes.add(X, within=_parts(folds, len(labels)) if cv.disjoint else None)
+        names, X = probes.names(X), probes.add(X, within=blocks(folds, len(labels)) if cv.disjoint else None)
     if any(not isinstance(model, Pipeline) and getattr(model, "encode", True) for model in adapted.values()):
         check_levels(X, folds)
     return Plan(adapted, given, X, y, labels, groups, patient, cv, folds, over, seeds, probes, names)
-
-
-def _parts(folds: Sequence[Fold], n: int) -> np.ndarray:
-    """Return a number for each row, the same for rows that are in the same part of every fold."""
-    part = np.zeros((n, len(folds)), dtype=np.int8)
-    for k, fold in enumerate(folds):
-        for number, name in enumerate(PARTS, 1):
-            part[getattr(fold, name), k] = number
-    return np.unique(part, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _digest(folds: Sequence[Fold]) -> str:

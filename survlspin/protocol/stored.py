@@ -13,10 +13,10 @@ import pandas as pd
 from ..errors import InputError
 from ..folds import Fold
 from ..runs import Fit, Runs
+from ..splits import PARTS
 from ..store import Store, StoreFolder
 from ..train import checkpoint
 from ..tuning import Ledger, trials_done
-from .plan import PARTS
 from .tune import journal_of
 from .unit import Unit, fit_unit, name_of
 
