@@ -169,29 +169,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         assert os.listdir(tmp_path) == ["file"]
 
 
-FULL = """
-import resource, sys
-from pathlib import Path
-from survlspin.errors import InputError
-from survlspin.store.files import write
-path = Path(sys.argv[1])
-write(path, b"old")
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-try:
-    write(path, bytes(5000))
-except InputError as error:
-    sys.stdout.write(str(error))
-"""
-
-
-def test_a_file_that_may_not_grow_leaves_the_old_one(tmp_path):
-    path = tmp_path / "file"
-    said = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True).stdout
-    assert said.startswith(f"SL-361 {path} cannot be written: File too large. What was there is as it was")
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -237,7 +237,7 @@ def test_of_two_processes_that_race_for_a_lock_one_wins(tmp_path, dead):
     racers = [worker(), worker()]
     for racer in racers:
         assert heard(racer) == "ready"
-    for round_ in range(20):
+    for round_ in range(10):
         path = tmp_path / f"{round_}.json"
         stale = round_ % 2
         if stale:

@@ -25,7 +25,7 @@ from survlspin.tuning.search import SEAL, _seal
 from survlspin.tuning.storage import REASON, opened
 
 TESTS = Path(__file__).parents[1]
-KILLS = 20
+KILLS = 6
 
 DRIVER = """
 import os, random, signal, sys, time
@@ -38,8 +38,7 @@ lines = lambda: journal.read_bytes().count(10) if journal.exists() else 0
 for _ in range(kills):
     end, child = lines() + chance.randint(1, 15), os.fork()
     if child == 0:
-        lasso_search(journal, 40)
-        os._exit(1)
+        lasso_search(journal, 10_000)  # which does not come to its end
     while lines() < end:
         time.sleep(0.001)
     time.sleep(chance.uniform(0, 0.03))
@@ -65,11 +64,11 @@ def test_what_is_kept_is_not_made_again(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("storage", "done"), [("a.journal", 0), ("a.journal", 4), ("a.journal", 11), ("sqlite:///{}/a.db", 11)]
+    ("storage", "done", "n_trials"), [("a.journal", 0, 2), ("a.journal", 11, 13), ("sqlite:///{}/a.db", 1, 2)]
 )
-def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, storage, done, monkeypatch):
+def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, storage, done, n_trials, monkeypatch):
     storage = storage.format(tmp_path) if "://" in storage else tmp_path / storage
-    expected, fit, fits = whole(), CoxLasso.fit, []
+    expected, fit, fits = facts(lasso_search(n_trials=n_trials)), CoxLasso.fit, []
 
     def interrupted(self, X, y, validation_data=None):
         fits.append(1)
@@ -79,9 +78,9 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, storage, 
 
     monkeypatch.setattr(CoxLasso, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        lasso_search(storage)
-    assert facts(lasso_search(storage)) == expected
-    assert len(fits) == 13 + 1
+        lasso_search(storage, n_trials)
+    assert facts(lasso_search(storage, n_trials)) == expected
+    assert len(fits) == n_trials + 1
 
 
 @pytest.mark.parametrize("failed", [False, True], ids=["cut off", "failed"])
@@ -109,10 +108,10 @@ def test_killed_at_random_instants(tmp_path):
     journal = tmp_path / "a.journal"
     call = [sys.executable, "-c", DRIVER, str(TESTS), str(journal), str(KILLS)]
     subprocess.run(call, check=True)
-    resumed = lasso_search(journal, 40)
+    resumed = lasso_search(journal)
     cut_off = [trial for trial in reopened(journal).get_trials() if trial.state == TrialState.FAIL]
-    assert KILLS / 4 < len(cut_off) <= KILLS
-    assert facts(resumed) == facts(lasso_search(n_trials=40))
+    assert 0 < len(cut_off) <= KILLS
+    assert facts(resumed) == whole()
 
 
 def test_what_a_killed_process_leaves_behind_does_not_block(tmp_path, monkeypatch):
@@ -126,7 +125,7 @@ def test_what_a_killed_process_leaves_behind_does_not_block(tmp_path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.journal", "a.journal.held"]
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.97])
+@pytest.mark.parametrize("share", [0.3, 0.97])
 def test_a_journal_cut_anywhere_goes_on(tmp_path, share):
     journal = tmp_path / "a.journal"
     lasso_search(journal)
@@ -239,5 +238,5 @@ def test_trials_are_counted(tmp_path):
 
 def test_one_database_for_many_searches(tmp_path):
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    assert facts(lasso_search(url, 2, name="another")) != facts(lasso_search(url, 2))
-    assert facts(lasso_search(url, 2))[1] == whole()[1][:2]
+    assert facts(lasso_search(url, 1, name="another")) != facts(lasso_search(url, 1))
+    assert facts(lasso_search(url, 1))[1] == whole()[1][:1]
