@@ -281,7 +281,7 @@ class Runs:
             trained[k, self.patient[fold.train]] = True
             if all(point is not None for _, point in pairs):
                 values[k] = np.mean([fit.points["C"].iloc[point] for fit, point in pairs])
-                mean = sum(fit.influence[point] for fit, point in pairs) / len(pairs)
+                mean = np.mean([fit.influence[point] for fit, point in pairs], axis=0)
                 influence[k] = np.bincount(self.patient[fold.test], mean, m)
         return FoldMean(values, influence, trained)
 
