@@ -74,8 +74,8 @@ class FoldMean:
         k = len(self.values)
         if k == 1:
             return 0.0
-        trained = max(1, np.count_nonzero(self.trained))
-        deal = k * np.count_nonzero(self.trained.any(axis=0)) / trained  # folds that train on each patient once
+        cells = max(1, int(np.count_nonzero(self.trained)))
+        deal = k * int(np.count_nonzero(self.trained.any(axis=0))) / cells  # folds that train on each patient once
         if deal > APART:
             tested = deal * (self.trained @ mean)
             excess = np.var(self.values + tested * deal / (deal - 1), ddof=1) - tested.var(ddof=1)
