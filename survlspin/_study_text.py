@@ -54,7 +54,7 @@ def settings(report: dict[str, Any]) -> str:
     text = wrapped(lines)
     if not tuned["frozen"]:
         return text
-    rows = [[best["model"], _params(best["params"])] for best in tuned["best"]]
+    rows = [[best["model"], _params(best["params"]) or "as given"] for best in tuned["best"]]
     return f"{text}\n\n{in_columns([['', 'settings found'], *rows], left=(0, 1))}"
 
 

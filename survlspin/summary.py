@@ -75,7 +75,8 @@ def _fitted(report: dict[str, Any]) -> str:
         "probes": "the median over folds of those that the probes chose",
     }[patients["lam_by"]]
     frozen = (report["tuned"] or {}).get("frozen")
-    tuned = f", with {'the settings tuned above' if frozen else 'settings tuned on them'}" if patients["tuned"] else ""
+    where = "the settings tuned above" if frozen else "settings tuned on them"
+    tuned = "" if patients["tuned"] is None else f", with {where}"
     return (
         f"Each patient's risk factors: LLSPIN fitted once to {whose} {patients['rows']:,} rows{which}{tuned}, lambda "
         f"{patients['lam']:.3g} {how}; median {patients['factors_median']:g} factors, "

@@ -23,17 +23,19 @@ from ..errors import InputError
 from ..outcome import Outcome
 from ..store import fingerprint, settings_of, versions
 from .rows import Rows, Sight
-from .spaces import Space, described, settings
+from .spaces import Space, described, rules_out, settings
 from .storage import REASON, finished, opened
 from .trial import FAILURES, NLL, Trial, criterion_of, reason_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
 __all__ = ["Search", "search", "tuned"]
 
 SECONDS = "seconds"
 ASKED = "asked"
+GIVEN, VALUE = "given", "value"  # what is kept of the settings as they were given
 SEAL = "sha256"  # of what a trial was and found
 PENALTIES = ("lam", "alpha")  # what a path goes over
 
@@ -46,10 +48,10 @@ class Search:
     ----------
     model : str
     params : dict
-        The settings of the best trial.
+        The settings of the best trial; none where those given are as good.
     trials : DataFrame
-        One row per trial, in their order: ``trial``, ``state`` (complete, failed), ``value``, ``criterion``,
-        ``params`` (JSON), ``reason`` (of a failure), ``seconds``.
+        One row per trial, in their order: ``trial`` (0 has the settings as they were given), ``state`` (complete,
+        failed), ``value``, ``criterion``, ``params`` (JSON), ``reason`` (of a failure), ``seconds``.
     rows : Rows
         What was seen.
     """
@@ -78,8 +80,9 @@ def search(
     Every trial fits the model on the training rows, on one thread, and is judged on the validation rows: by the Cox
     loss where the model predicts log-risks, else by C (`criterion_of`). Settings are proposed by Optuna's
     tree-structured Parzen estimator, whose seed, like the model's, follows from `seed`, `name` and the number of trials
-    finished. A trial that was cut off is made again, so that an interrupted search ends as an uninterrupted one. A
-    worker process whose parent is gone ends after its trial.
+    finished. Before them the settings are tried as they were given, and kept if none is better, unless the space rules
+    them out: it has a setting with a single value, and that is another. A trial that was cut off is made again, so that
+    an interrupted search ends as an uninterrupted one. A worker process whose parent is gone ends after its trial.
 
     Parameters
     ----------
@@ -92,7 +95,7 @@ def search(
     X_train, y_train, X_valid, y_valid, rows
         As `sight_of` cuts them out.
     n_trials : int
-        Trials in all, failed ones included; those that the storage has already are not made again.
+        Settings to propose, failed ones included; those that the storage has already are not tried again.
     seed : int
     storage : Path or str, optional
         A journal file, which serves this search alone, or the URL of a database. None: memory.
@@ -105,19 +108,22 @@ def search(
     ------
     InputError
         SL-373 the storage has a search of this name for something else; SL-374, SL-375, SL-379, SL-361 it cannot be
-        used; SL-376 all trials failed; SL-378 no event among the validation rows, or other rows than named.
+        used; SL-376 all that was proposed failed; SL-378 no event among the validation rows, or other rows than named.
     """
     sight = Sight(X_train, y_train, X_valid, y_valid, rows)
     _check(name, sight)
     trial = Trial(clone(estimator), sight, criterion_of(estimator))
     asked = _asked(trial, space, seed)
+    title = f"{name} · fold {rows.fold}"
+    where = str(storage) if isinstance(storage, Path) else f"the search {title!r} in its database"
     with _quiet(), opened(storage) as kept:
-        study = _study(kept, f"{name} · fold {rows.fold}", asked, trial.criterion)
-        _believe(study, storage)
+        study = _study(kept, title, asked, trial.criterion, where)
+        given = [] if rules_out(space, estimator) else [_given(study, trial, _seeds(seed, name, 0)[1])]
+        _believe([*given, *finished(study.get_trials(deepcopy=False))], where)
         while len(done := finished(study.get_trials(deepcopy=False))) < n_trials:
             stop_orphan()
             _try(study, trial, space, *_seeds(seed, name, len(done)))
-    return _found(name, trial.criterion, rows, done[:n_trials])
+    return _found(name, trial.criterion, rows, given, done[:n_trials])
 
 
 def tuned(estimator: BaseEstimator, params: Mapping[str, Any], path: bool = False) -> BaseEstimator:
@@ -135,18 +141,36 @@ def _try(study: Study, trial: Trial, space: Space, sampler_seed: int, seed: int)
 
     study.sampler = _sampler(sampler_seed)
     asked = study.ask(space)
+    value, said = _tried(trial, asked.params, seed)
+    for key, content in said.items():
+        asked.set_user_attr(key, content)
+    study.tell(asked, value, state=TrialState.FAIL if value is None else None)
+
+
+def _given(study: Study, trial: Trial, seed: int) -> FrozenTrial:
+    """Return the trial of the settings as they were given. Optuna, which did not propose them, does not know of it."""
+    from optuna.trial import TrialState, create_trial
+
+    kept = study.user_attrs.get(GIVEN)
+    if kept is None:
+        value, said = _tried(trial, {}, seed)
+        kept = {VALUE: value, **said}
+        study.set_user_attr(GIVEN, kept)
+    state = TrialState.FAIL if kept[VALUE] is None else TrialState.COMPLETE
+    return create_trial(state=state, value=kept[VALUE], user_attrs=kept)
+
+
+def _tried(trial: Trial, params: dict[str, Any], seed: int) -> tuple[float | None, dict[str, Any]]:
+    """Return the value of settings, None where they fail, and what else is kept of them: why, in the end."""
     start = perf_counter()
     try:
-        value, reason = trial.value(settings(asked.params), seed), "no number"
+        value, reason = trial.value(settings(params), seed), "no number"
     except FAILURES as error:
         value, reason = np.nan, reason_of(error)
-    asked.set_user_attr(SECONDS, perf_counter() - start)
-    asked.set_user_attr(SEAL, _seal(asked.params, value if np.isfinite(value) else reason))
+    seconds = perf_counter() - start
     if np.isfinite(value):
-        study.tell(asked, value)
-    else:
-        asked.set_user_attr(REASON, reason)
-        study.tell(asked, state=TrialState.FAIL)
+        return value, {SECONDS: seconds, SEAL: _seal(params, value)}
+    return None, {SECONDS: seconds, SEAL: _seal(params, reason), REASON: reason}
 
 
 def _seal(params: dict[str, Any], found: float | str) -> str:
@@ -154,16 +178,15 @@ def _seal(params: dict[str, Any], found: float | str) -> str:
     return hashlib.sha256(json.dumps([params, found], sort_keys=True).encode()).hexdigest()
 
 
-def _believe(study: Study, storage: Path | str | None) -> None:
+def _believe(trials: list, where: str) -> None:
     """Refuse trials that are not as they were kept (SL-379)."""
-    for trial in finished(study.get_trials(deepcopy=False)):
+    for trial in trials:
         found = trial.user_attrs.get(REASON, "") if trial.value is None else trial.value
         if trial.user_attrs.get(SEAL) != _seal(trial.params, found):
-            where = storage if isinstance(storage, Path) else f"the search {study.study_name!r} in its database"
             raise InputError("SL-379", f"{where} is damaged.", "Delete it: its trials are then made again.")
 
 
-def _study(storage, name: str, asked: dict[str, Any], criterion: str) -> Study:
+def _study(storage, name: str, asked: dict[str, Any], criterion: str, where: str) -> Study:
     """Make or continue a study; what another process did not end is over."""
     import optuna
     from optuna.study import StudyDirection
@@ -177,7 +200,7 @@ def _study(storage, name: str, asked: dict[str, Any], criterion: str) -> Study:
     elif known != asked:
         differ = [key for key in asked if known.get(key) != asked[key]]
         found = f"the trials kept of {name!r} were made with another {' and another '.join(differ)}."
-        raise InputError("SL-373", found, "Keep these in another storage, or delete those.")
+        raise InputError("SL-373", found, f"Keep these in another storage, or delete {where}.")
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
@@ -198,7 +221,7 @@ def _asked(trial: Trial, space: Space, seed: int) -> dict[str, Any]:
     return {name: hashlib.sha256(json.dumps(part).encode()).hexdigest()[:32] for name, part in parts.items()}
 
 
-def _found(name: str, criterion: str, rows: Rows, done: list) -> Search:
+def _found(name: str, criterion: str, rows: Rows, given: list, done: list) -> Search:
     """Return the trials as a table, and the settings of the first that is best."""
     entries = [
         {
@@ -210,15 +233,15 @@ def _found(name: str, criterion: str, rows: Rows, done: list) -> Search:
             "reason": trial.user_attrs.get(REASON, ""),
             "seconds": trial.user_attrs[SECONDS],
         }
-        for i, trial in enumerate(done)
+        for i, trial in enumerate([*given, *done], 1 - len(given))
     ]
-    complete = [trial for trial in done if trial.value is not None]
-    if not complete:
-        reasons = listed(f"{why} ({n})" for why, n in Counter(entry["reason"] for entry in entries).most_common())
+    if all(trial.value is None for trial in done):
+        counts = Counter(trial.user_attrs[REASON] for trial in done)
+        reasons = listed(f"{why} ({n})" for why, n in counts.most_common())
         found = f"all {len(done)} trials of {name} on fold {rows.fold} failed: {reasons}."
         raise InputError("SL-376", found, "Fit the model once as it is to see why, or give another space.")
     sign = 1 if criterion == NLL else -1
-    best = min(complete, key=lambda trial: sign * trial.value)
+    best = min((trial for trial in [*given, *done] if trial.value is not None), key=lambda trial: sign * trial.value)
     return Search(name, settings(best.params), pd.DataFrame(entries), rows)
 
 

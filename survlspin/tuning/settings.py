@@ -23,7 +23,7 @@ class Tuning:
     Parameters
     ----------
     n_trials : int
-        Trials per model.
+        Settings that are proposed per model; those given are tried before, and kept if none of them is better.
     spaces : "default", "lspin2022" or dict
         A preset (`space_of`), or model name -> preset or {setting: ``optuna.distributions``}; models that a dict does
         not name are not tuned.

@@ -17,7 +17,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["PRESETS", "Space", "check_space", "described", "settings", "space_of"]
+__all__ = ["PRESETS", "Space", "check_space", "described", "rules_out", "settings", "space_of"]
 
 Space = dict[str, "BaseDistribution"]
 
@@ -106,6 +106,14 @@ def check_space(name: str, estimator: BaseEstimator, space: Mapping[str, Any]) -
         if bad := [value for value in texts if not TEXT.fullmatch(value)]:
             raise InputError("SL-372", f"{key} of {name} cannot be {listed(bad)}.", 'Write "32-16", or "none".')
     return dict(space)
+
+
+def rules_out(space: Space, estimator: BaseEstimator) -> bool:
+    """Return whether an estimator has another value of a setting than the only one that the space has."""
+    single = {name: found for name, found in space.items() if found.single()}
+    only = {name: getattr(found, "choices", [getattr(found, "low", None)])[0] for name, found in single.items()}
+    given = estimator.get_params()
+    return any(given[name] != value for name, value in settings(only).items())
 
 
 def described(space: Space) -> dict[str, Any]:

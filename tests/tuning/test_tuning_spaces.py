@@ -27,7 +27,7 @@ from survlspin import (
 from survlspin.baselines import CoxLasso, Forest, LifelinesCoxPH, PycoxDeepSurv, adapt
 from survlspin.folds import RepeatedKFold, TrainOneTestNine
 from survlspin.tuning import Tuning, space_of
-from survlspin.tuning.spaces import check_space, described, settings
+from survlspin.tuning.spaces import check_space, described, rules_out, settings
 
 NETS = (CoxLLSPIN, CoxLSPIN, CoxSTG, CoxLassoNet, CoxNIMO, CoxGradientLasso, DeepSurv)
 SEARCHED = (*NETS, PycoxDeepSurv, CoxLasso, Forest, RandomSurvivalForest, ExtraSurvivalTrees)
@@ -77,6 +77,14 @@ def test_the_paper_s_table():
     stg, lasso = space_of(CoxSTG(), "lspin2022")["lam"], space_of(CoxLasso(), "lspin2022")["alpha"]
     assert (stg.low, stg.high, lasso.low, lasso.high) == (1e-3, 1e-1, 1e-7, 1)
     assert space_of(Forest(), "lspin2022")["n_estimators"].choices == (1, 10, 100, 500, 1000)
+
+
+@by_name(SEARCHED)
+def test_the_paper_s_nets_rule_out_the_settings_given_and_nothing_else_does(model):
+    adapted = adapt(model())
+    assert not rules_out(space_of(adapted), adapted)
+    nets = model in (*NETS, PycoxDeepSurv) and model in IN_THE_PAPER
+    assert rules_out(space_of(adapted, "lspin2022"), adapted) == nets
 
 
 def test_the_user_s_settings_are_not_searched():

@@ -1,6 +1,7 @@
 """Where trials are kept, and how a search goes on from there."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,11 +61,12 @@ def test_what_is_kept_is_not_made_again(tmp_path, monkeypatch):
     again = lasso_search(journal)
     assert facts(again) == facts(first)
     assert again.trials["seconds"].tolist() == first.trials["seconds"].tolist()
-    assert facts(lasso_search(journal, 11))[1] == facts(first)[1][:11]
+    assert facts(lasso_search(journal, 11))[1] == facts(first)[1][:12]
 
 
 @pytest.mark.parametrize(
-    ("storage", "done", "n_trials"), [("a.journal", 0, 2), ("a.journal", 11, 13), ("sqlite:///{}/a.db", 1, 2)]
+    ("storage", "done", "n_trials"),
+    [("a.journal", 0, 1), ("a.journal", 1, 1), ("a.journal", 12, 13), ("sqlite:///{}/a.db", 1, 1)],
 )
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, storage, done, n_trials, monkeypatch):
     storage = storage.format(tmp_path) if "://" in storage else tmp_path / storage
@@ -80,14 +82,14 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, storage, 
     with pytest.raises(KeyboardInterrupt):
         lasso_search(storage, n_trials)
     assert facts(lasso_search(storage, n_trials)) == expected
-    assert len(fits) == n_trials + 1
+    assert len(fits) == n_trials + 2  # that of the settings given, and the one cut off
 
 
 @pytest.mark.parametrize("failed", [False, True], ids=["cut off", "failed"])
 def test_a_running_trial_is_over(tmp_path, failed):
     journal, space = tmp_path / "a.journal", {"alpha": FloatDistribution(-0.02, 0.05)}
     expected = lasso_search(space=space)
-    n = expected.trials["state"].tolist().index("failed")  # trials before the first that fails
+    n = expected.trials["state"].tolist().index("failed") - 1  # proposed before the first that fails
     lasso_search(journal, n, space=space)
     trial = reopened(journal).ask(space)
     if failed:  # killed just before the trial was called failed: it is finished all the same
@@ -100,7 +102,7 @@ def test_a_running_trial_is_over(tmp_path, failed):
     assert len(kept) == 13 + (not failed)
     columns = ["state", "reason", "trial"] if failed else ["state", "reason", "trial", "value", "params"]
     assert resumed.trials[columns].equals(expected.trials[columns])
-    assert facts(resumed)[1][n + 1 :] == facts(expected)[1][n + 1 :]
+    assert facts(resumed)[1][n + 2 :] == facts(expected)[1][n + 2 :]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -151,6 +153,18 @@ def test_a_damaged_journal_is_named(tmp_path, line):
         lasso_search(journal)
     with pytest.raises(InputError, match="SL-379"):
         trials_done(journal)
+
+
+@pytest.mark.parametrize("entry", ['"given"', '"values":'], ids=["given", "proposed"])
+def test_a_value_that_was_changed_is_not_believed(tmp_path, entry):
+    journal = tmp_path / "a.journal"
+    lasso_search(journal, 1)
+    lines = journal.read_text().splitlines(keepends=True)
+    [i] = [i for i, line in enumerate(lines) if entry in line]
+    lines[i] = re.sub(r'("values?":\s*\[?)\d', r"\g<1>9", lines[i])
+    journal.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"SL-379 .*a\.journal is damaged\. Delete it"):
+        lasso_search(journal, 1)
 
 
 def test_a_journal_that_cannot_be_written(tmp_path, monkeypatch):
@@ -239,4 +253,4 @@ def test_trials_are_counted(tmp_path):
 def test_one_database_for_many_searches(tmp_path):
     url = f"sqlite:///{tmp_path / 'a.db'}"
     assert facts(lasso_search(url, 1, name="another")) != facts(lasso_search(url, 1))
-    assert facts(lasso_search(url, 1))[1] == whole()[1][:1]
+    assert facts(lasso_search(url, 1))[1] == whole()[1][:2]
