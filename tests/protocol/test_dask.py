@@ -29,7 +29,7 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(forked):
     """Two worker processes of one thread each."""
     asked = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with LocalCluster(**asked, silence_logs=50) as cluster, Client(cluster):
@@ -41,7 +41,7 @@ def alone(data):
     return numbers(run(MODELS, *data, **ASKED))
 
 
-def test_four_processes_find_what_one_finds(data, alone):
+def test_four_processes_find_what_one_finds(data, alone, forked):
     with joblib.parallel_config(backend="loky"):
         assert numbers(run(MODELS, *data, **ASKED, n_jobs=4)) == alone
 

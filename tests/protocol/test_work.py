@@ -75,7 +75,7 @@ def test_a_task_that_died_twice_is_not_begun_a_third_time():
         assert set(marks.marked()) == {"a", "a.again"}
 
 
-def test_what_dies_is_tried_once_more_then_named_and_costs_no_other_its_result(tmp_path):
+def test_what_dies_is_tried_once_more_then_named_and_costs_no_other_its_result(tmp_path, forked):
     counts, store = tmp_path / "counts", tmp_path / "study"
     counts.mkdir()
     behaviour = {"good": "work", "once": "die once", "deadly": "die", "other": "work more"}
