@@ -35,13 +35,15 @@ def check_folds(folds: Iterable[Fold], outcome, code) -> list[Fold]:
     Raises
     ------
     InputError
-        SL-386 no folds, or two of one name; SL-384 a part without rows; SL-385 rows that are not there or come twice;
-        SL-382 one patient in two parts of a fold; SL-383 a part without events.
+        SL-386 no folds, two of one name, or names that are no texts; SL-384 a part without rows; SL-385 rows that are
+        not there or come twice; SL-382 one patient in two parts of a fold; SL-383 a part without events.
     """
     folds, outcome, code = list(folds), Outcome.of(outcome), np.asarray(code)
     names = pd.Index([fold.name for fold in folds])
-    if not len(names) or names.has_duplicates:
-        found = f"two folds are called {listed(names[names.duplicated()].unique())}." if len(names) else "no folds."
+    if not len(names) or names.has_duplicates or not all(isinstance(name, str) for name in names):
+        twice = names[names.duplicated()].unique()
+        found = f"two folds are called {listed(twice)}." if len(twice) else "names of folds that are no texts."
+        found = found if len(names) else "no folds."
         raise InputError("SL-386", found, "A splitter yields folds, each with a name of its own.")
     for fold in folds:
         _check_rows(fold, len(code))

@@ -119,6 +119,8 @@ def test_folds_have_names_of_their_own(times, found):
     _, y = data()
     with pytest.raises(InputError, match=f"SL-386 {found}"):
         check_folds(own(y) * times, y, np.arange(120))
+    with pytest.raises(InputError, match="SL-386 names of folds that are no texts"):
+        check_folds([replace(fold, name=1) for fold in own(y)], y, np.arange(120))
 
 
 @settings(max_examples=30, deadline=None)
