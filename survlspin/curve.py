@@ -30,7 +30,7 @@ COUNTS = tuple(AXES)
 """The ways to count what a model uses: per patient (median or mean over patients) or by any patient (union), a category
 as one factor or as the columns that code it."""
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPXh*"  # more than colors: model 8 does not look like model 1
 WATERMARK = {"fontsize": 48, "color": "0.85", "rotation": 25, "zorder": 0}
 APART = 0.025  # of the width, between points that would hide each other
 CAPTION = (
