@@ -24,7 +24,7 @@ def opened(report: dict[str, Any]) -> Iterator[str]:
         what = "uniform noise" if probes["kind"] == "uniform" else "shuffled copies of other columns"
         yield f"Probes: {probes['n']} columns of {what} are offered beside the variables."
         if probes["rate"] is not None:
-            yield f"  Of each path the smallest penalty is chosen that selects at most {probes['rate']:.0%} of them."
+            yield f"  Each path's smallest penalty that selects at most {100 * probes['rate']:g}% of them is chosen."
     if report["store"]:
         yield f"Store: {report['store']}. It keeps what is done; it holds patients' rows."
 
@@ -86,7 +86,7 @@ def probed(report: dict[str, Any]) -> str:
     lines = [
         "The bound is on the share of meaningless columns that are selected for anybody; "
         f"0 of {n} only bounds it below {probes['none']:.1%}.",
-        "Models that do not select use every probe. Numbers of factors above count the probes that are used.",
+        "Models that do not select use every probe. Wherever factors are counted or compared, probes are among them.",
     ]
     return f"{in_columns([head, *rows], left=(0,))}\n{wrapped(lines)}"
 

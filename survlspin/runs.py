@@ -135,9 +135,12 @@ class Runs:
         Raises
         ------
         InputError
-            SL-349 for a `reference` that is no model with a path; SL-466 for another `by`.
+            SL-349 for a `reference` that is no model with a path; SL-397 where no model has one; SL-466 for another
+            `by`.
         """
         check_count("by", by)
+        if not self.paths:
+            raise InputError("SL-397", "no model has a path.", 'Ask for some: over={NAME: {"lam": "path"}}.')
         mean = lru_cache(2 * len(self.paths))(self._mean)  # neighbouring k often mean the same points
         tables = {}
         for k in counts:
@@ -177,8 +180,8 @@ class Runs:
             point = smallest_lambda(fit.points["lam"], probe_share(fit.share, self.probes), rate)
             return replace(fit, chosen=point)
 
-        words = f"{self.description}; penalties chosen so that at most {rate:.0%} of {len(self.probes)} probes are used"
-        return replace(self, fits=[chosen(fit) for fit in self.fits], description=words)
+        words = f"penalties chosen so that at most {100 * rate:g}% of {len(self.probes)} probes are used"
+        return replace(self, fits=[chosen(fit) for fit in self.fits], description=f"{self.description}; {words}")
 
     def probe_table(self) -> pd.DataFrame:
         """Return what every model made of the probes: see `survlspin.probes.probe_report`."""

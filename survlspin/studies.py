@@ -25,11 +25,12 @@ PATHS = ("data", "out")
 def memory_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a store keeps of a call of `survlspin run`: no more is needed to go on from anywhere.
 
-    Paths are absolute. The URL of a database that holds a password is left out.
+    Paths are absolute. The URL of a database that holds a password, or may, is left out.
     """
     options = {name: value for name, value in given.items() if name not in HERE}
     options |= {name: str(Path(given[name]).absolute()) for name in PATHS if given[name] is not None}
-    secret = bool(given["storage"]) and urlsplit(given["storage"]).password is not None
+    url = urlsplit(given["storage"] or "")
+    secret = url.password is not None or bool(url.query)  # some drivers take the password there
     return {"version": __version__, "options": {**options, **({"storage": None} if secret else {})}, "secret": secret}
 
 
@@ -50,7 +51,7 @@ def recalled(folder: Path, storage: str | None = None) -> dict[str, Any]:
         found = f"survlspin {call['version']} began this study, and this is {__version__}."
         raise InputError("SL-536", found, "Go on with that version: numbers may differ between two.")
     if call["secret"] and storage is None:
-        found = "the trials are in a database whose URL has a password, which is not kept."
+        found = "the trials are in a database whose URL has a password, or may have one, and is not kept."
         raise InputError("SL-535", found, "Name it: --storage URL.")
     options = {**call["options"], **({} if storage is None else {"storage": storage})}
     return {**options, **{name: Path(options[name]) for name in PATHS if options[name] is not None}}

@@ -208,6 +208,9 @@ def test_models_and_splitters_of_the_wrong_kind(gbsg2):
     X, y = gbsg2
     with pytest.raises(InputTypeError, match="SL-350 cox is a "):
         run({"cox": LifelinesCoxPH}, X, y)
+    for none, found in (({}, "empty"), ([LifelinesCoxPH()], "a list")):
+        with pytest.raises(InputTypeError, match=f"SL-350 models is {found}"):
+            run(none, X, y)
     with pytest.raises(InputTypeError, match="SL-350 cv is a int"):
         run({"cox": LifelinesCoxPH()}, X, y, cv=5)
     with pytest.raises(InputTypeError, match="SL-350 X has 1"):

@@ -412,11 +412,11 @@ def with_probes(runs):
 
 def test_probes_choose_the_penalty_of_paths(runs):
     runs = with_probes(runs)
-    for rate, point in ((0, 2), (0.5, 1), (1, 0)):
+    for rate, point in ((0, 2), (0.005, 2), (0.5, 1), (1, 0)):
         chosen = runs.choose_by_probes(rate)
         assert {(fit.model, fit.chosen) for fit in chosen.fits} == {("path", point), ("other", point), ("plain", 0)}
         assert chosen.table().loc["path", "C"] == pytest.approx(by_hand(runs, "path", point)[0].mean(), abs=1e-12)
-        assert f"at most {rate:.0%} of 2 probes" in chosen.attrs["protocol"]
+        assert f"at most {100 * rate:g}% of 2 probes" in chosen.attrs["protocol"]
     assert {fit.chosen for fit in runs.fits if fit.model == "path"} == {1}
     with pytest.raises(InputError, match="SL-390"):
         runs.choose_by_probes(2)
@@ -457,6 +457,12 @@ def test_save_writes_probes_splits_and_ledger_where_there_are_any(runs, tmp_path
     pd.testing.assert_frame_equal(found, splits.assign(seed="[7, 8]"), check_dtype=False)
     assert written["ledger.csv"].read_text().endswith("tuning: 0\n")
     assert pd.read_csv(written["probes.csv"])["model"].tolist() == ["path", "other", "plain"]
+
+
+def test_no_count_without_a_path(runs):
+    with pytest.raises(InputError, match="SL-397"):
+        replace(runs, paths=()).at_counts()
+    assert set(replace(runs, paths=()).curve().frame["kind"]) == {"chosen"}
 
 
 @pytest.mark.parametrize("table", ["table", "at_counts"])

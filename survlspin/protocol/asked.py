@@ -20,7 +20,10 @@ __all__ = ["check_kinds", "check_levels", "check_paths", "seeds_of"]
 
 
 def check_kinds(models: Mapping[str, Any], cv: Any, probes: Any) -> None:
-    """Refuse what is no estimator, no splitter, no probes (SL-350)."""
+    """Refuse what are no models, is no estimator, no splitter, no probes (SL-350)."""
+    if not isinstance(models, Mapping) or not models:
+        found = f"models is {'empty' if isinstance(models, Mapping) else f'a {type(models).__name__}'}."
+        raise InputTypeError("SL-350", found, "Give estimators by name: {'Cox': CoxPH()}.")
     for name, model in models.items():
         if not isinstance(model, BaseEstimator):
             raise InputTypeError(

@@ -94,7 +94,7 @@ def run(
         SL-365 too little memory; SL-369 results that do not stay in the store; SL-371 to SL-379, SL-387 tuning;
         SL-388, SL-389 probes.
     InputTypeError
-        SL-350 something that is not an estimator, not a splitter, no probes.
+        SL-350 no models, something that is not an estimator, not a splitter, no probes.
 
     Examples
     --------
