@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from time import monotonic, sleep
 from types import SimpleNamespace
 
 import psutil
@@ -45,8 +46,12 @@ def test_a_worker_ends_when_its_parent_is_killed():
         worker = psutil.Process(int(parent.stdout.readline()))
         assert alive(worker)
         parent.kill()
+    end = monotonic() + 60
     while alive(worker):
-        pass
+        if monotonic() > end:
+            worker.kill()
+            pytest.fail("the worker goes on")
+        sleep(0.01)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ for _ in range(kills):
     if child == 0:
         lasso_search(journal, 10_000)  # which does not come to its end
     while lines() < end:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)
         time.sleep(0.001)
     time.sleep(chance.uniform(0, 0.03))
     os.kill(child, signal.SIGKILL)
