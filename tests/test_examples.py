@@ -113,7 +113,7 @@ def test_nimo_tables(monkeypatch):
 @pytest.mark.filterwarnings("ignore:SL-117", "ignore:SL-463", "ignore:SL-482")  # few events in 200 rows
 def test_68_kill_and_resume(tmp_path):
     example = runpy.run_path(str(EXAMPLES / "kill_and_resume.py"))
-    small = {"jobs": 1, "rows": 200, "epochs": 10}
+    small = {"jobs": 1, "rows": 200, "epochs": 4}
     example["write"](example["study"](tmp_path / "whole", **small), tmp_path / "expected")
     for begun in ("tuning/*.journal", "units/*.safetensors"):  # the second kill meets what the first has left
         process = example["begun"](tmp_path / "store", tmp_path / "lost", **small)
