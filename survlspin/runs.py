@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Runs"]
 
 Pick = Callable[[Fit], int | None]  # a point of a fit's path
+Influence = Callable[[Fit, int], np.ndarray]
 Average = Callable[[tuple[tuple[Fit, int | None], ...]], FoldMean]
 
 
@@ -158,7 +159,7 @@ class Runs:
         points, chosen = self.points(), self.table()
         own = points[points["chosen"]].groupby("model")
         frames = [chosen.assign(kind="chosen", by=by, count=own[by].mean()).reset_index() for by in COUNTS]
-        frames += [self._path(model) for model in self.paths]
+        frames += [path for model in self.paths if len(path := self._path(model))]
         columns = ["model", "kind", "by", "count", "C", "se", "low", "high"]
         return Curve(pd.concat(frames, ignore_index=True).dropna(subset="C")[columns], points, self.attrs)
 
@@ -270,8 +271,14 @@ class Runs:
         table.attrs = {**self.attrs, **table.attrs}
         return table
 
-    def _mean(self, chosen: tuple[tuple[Fit, int | None], ...]) -> FoldMean:
-        """Average points of fits, all folds alike."""
+    def _influence(self, fit: Fit, point: int) -> np.ndarray:
+        """Return the influence of each patient on C, float32 (patients,)."""
+        rows = self.folds[fit.fold].test
+        return np.bincount(self.patient[rows], fit.influence[point], self.patient.max() + 1).astype(np.float32)
+
+    def _mean(self, chosen: tuple[tuple[Fit, int | None], ...], influence_of: Influence | None = None) -> FoldMean:
+        """Average points of fits, all folds alike; `influence_of` may remember what `_influence` returns."""
+        influence_of = influence_of or self._influence
         by_fold: dict[str, list[tuple[Fit, int | None]]] = {}
         for fit, point in chosen:
             by_fold.setdefault(fit.fold, []).append((fit, point))
@@ -280,23 +287,24 @@ class Runs:
         values, influence = np.full(max(1, len(units)), np.nan), np.zeros((max(1, len(units)), m), dtype=np.float32)
         trained = np.zeros(influence.shape, dtype=bool)
         for k, pairs in enumerate(units):
-            fold = self.folds[pairs[0][0].fold]
-            trained[k, self.patient[fold.train]] = True
-            if all(point is not None for _, point in pairs):
-                values[k] = np.mean([fit.points["C"].iloc[point] for fit, point in pairs])
-                mean = np.mean([fit.influence[point] for fit, point in pairs], axis=0)
-                influence[k] = np.bincount(self.patient[fold.test], mean, m)
+            trained[k, self.patient[self.folds[pairs[0][0].fold].train]] = True
+            points = [(fit, point) for fit, point in pairs if point is not None]
+            if len(points) == len(pairs):
+                values[k] = np.mean([fit.points["C"].iloc[point] for fit, point in points])
+                influence[k] = reduce(np.add, (influence_of(*each) for each in points)) / len(points)
         return FoldMean(values, influence, trained)
 
     def _path(self, model: str) -> pd.DataFrame:
         """Return C with at most so many, by each count; counts that mean the same points are averaged once."""
         fits = self._of(model)
-        mean = cache(lambda picks: self._mean(tuple(zip(fits, picks, strict=True))).own)
+        influence = cache(self._influence)
+        mean = cache(lambda picks: self._mean(tuple(zip(fits, picks, strict=True)), influence).own)
         rows = []
         for by in COUNTS:
             counts = [fit.points[by].to_numpy() for fit in fits]
             most = math.ceil(max((count.max() for count in counts), default=0))
-            rows += [{"by": by, "count": k, **mean(tuple(densest(c, k) for c in counts))} for k in range(1, most + 1)]
+            picks = {k: tuple(densest(c, k) for c in counts) for k in range(1, most + 1)}
+            rows += [{"by": by, "count": k, **mean(points)} for k, points in picks.items() if None not in points]
         return pd.DataFrame(rows).assign(model=model, kind="path")
 
     def _compare(self, models: list[str], reference: str | None, pick: Pick, mean: Average) -> pd.DataFrame:
