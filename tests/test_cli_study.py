@@ -233,8 +233,8 @@ def test_status_counts_what_is_done(copy):
     next((copy / "store" / "units").iterdir()).unlink()
     code, output = invoke("status", copy / "store")
     assert code == 0
-    assert "8 of 9 fits done" in output
-    assert "4 of 4 trials" in output
+    assert "8 of 9 fits done" in words(output)
+    assert "4 of 4 trials" in words(output)
     assert f"Go on with: survlspin resume {copy / 'store'}" in output
     assert "patient-" not in output
 
