@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from .._patients import labels_of
 from ..baselines import adapt
 from ..errors import InputTypeError
 from ..folds import Fold, Splitter, default_cv
@@ -183,7 +184,7 @@ def plan(
         raise InputTypeError(
             "SL-350", f"X has {X.ndim} dimensions.", "Give a DataFrame or an array of rows and columns."
         )
-    labels = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+    labels = labels_of(X)
     y = Outcome.of(y, n_rows=len(labels), index=labels).to_y()
     cv = default_cv(len(labels)) if cv is None else cv
     over = {} if over is None else over

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._patients import labels_of
 from ..folds import Fold
 from ..splits import label_digest
 
@@ -72,8 +73,6 @@ def sight_of(X: pd.DataFrame | np.ndarray, y: np.ndarray, fold: Fold, labels: It
     """
     from ..protocol.unit import take
 
-    if labels is None:
-        labels = X.index if isinstance(X, pd.DataFrame) else range(len(X))
-    digest = label_digest(labels)
+    digest = label_digest(labels_of(X) if labels is None else labels)
     rows = Rows(fold.name, fold.train, fold.validation, digest(fold.train), digest(fold.validation))
     return Sight(take(X, fold.train), y[fold.train], take(X, fold.validation), y[fold.validation], rows)
