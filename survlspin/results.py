@@ -12,7 +12,7 @@ from survlspin.probes import upper_bound
 from survlspin.runs import Runs
 from survlspin.tables import write_counts
 from survlspin.tuning import Ledger
-from survlspin.tuning.trial import NLL
+from survlspin.tuning.search import best_of
 
 __all__ = ["COUNTS", "settled", "written"]
 
@@ -56,9 +56,8 @@ def written(runs: Runs, n_factors: int, out: Path) -> tuple[dict[str, Any], list
 
 def settled(ledger: Ledger) -> pd.DataFrame:
     """Return the best trial of each model and fold: ``model``, ``fold``, ``value``, ``params``."""
-    done = ledger.trials[ledger.trials["state"] == "complete"]
-    order = done["value"].where(done["criterion"] == NLL, -done["value"])
-    best = done.loc[order.groupby([done["model"], done["fold"]], sort=False).idxmin()]
+    searches = ledger.trials.groupby(["model", "fold"], sort=False)
+    best = ledger.trials.loc[[best_of(trials) for _, trials in searches]]
     return best.assign(params=best["params"].map(json.loads))[["model", "fold", "value", "params"]]
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["Search", "search", "tuned"]
+__all__ = ["Search", "best_of", "search", "tuned"]
 
 SECONDS = "seconds"
 ASKED = "asked"
@@ -240,9 +240,14 @@ def _found(name: str, criterion: str, rows: Rows, given: list, done: list) -> Se
         reasons = listed(f"{why} ({n})" for why, n in counts.most_common())
         found = f"all {len(done)} trials of {name} on fold {rows.fold} failed: {reasons}."
         raise InputError("SL-376", found, "Fit the model once as it is to see why, or give another space.")
-    sign = 1 if criterion == NLL else -1
-    best = min((trial for trial in [*given, *done] if trial.value is not None), key=lambda trial: sign * trial.value)
-    return Search(name, settings(best.params), pd.DataFrame(entries), rows)
+    table = pd.DataFrame(entries)
+    return Search(name, settings(json.loads(table["params"][best_of(table)])), table, rows)
+
+
+def best_of(trials: pd.DataFrame) -> int:
+    """Return the index label of the best trial of one search, the first of those that are as good."""
+    done = trials[trials["state"] == "complete"]
+    return (done["value"] if (done["criterion"] == NLL).all() else -done["value"]).idxmin()
 
 
 def _check(name: str, sight: Sight) -> None:
