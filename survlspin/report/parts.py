@@ -1,0 +1,162 @@
+"""What a report is made of: sections of text, tables and figures, and the facts they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+__all__ = ["Figure", "Report", "Section", "Table", "Text", "shown"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs.
+
+    Attributes
+    ----------
+    paragraphs : tuple of str
+        Plain text; the page escapes it.
+    """
+
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table, for the page and as a CSV file.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without its ending; no two tables of a report share one.
+    title : str
+    frame : DataFrame
+        Every column of it is shown; its index is not. Column names are the headings. No row is of a single patient.
+    note : str
+    formats : dict
+        Column -> format specification of its numbers on the page, as ``".3f"`` or ``",d"``; the CSV holds them in full.
+    counts : dict
+        Columns that count patients or events -> the columns that would give a hidden count away (its share).
+    within : str, optional
+        The column whose equal neighbours make one total, in which a single hidden count would be known from the rest.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    note: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    within: str | None = None
+
+    def masked(self, least: int) -> pd.DataFrame:
+        """Return the frame with counts from 1 to ``least - 1`` as text, "<least", and what gives them away left out.
+
+        Where counts make a total (`within`) and one of them is hidden, the next smallest is, too.
+        """
+        frame = self.frame.reset_index(drop=True)
+        for column, derived in self.counts.items():
+            values = pd.to_numeric(frame[column], errors="coerce")
+            hidden = values.between(1, least - 1)
+            if self.within is not None:
+                hidden |= _second(values, hidden, frame[self.within])
+            if hidden.any():
+                frame[column] = frame[column].astype(object).mask(hidden, f"<{least}")
+                for other in derived:
+                    frame[other] = frame[other].astype(object).mask(hidden, "")
+                small = hidden & ~values.between(1, least - 1)
+                frame[column] = frame[column].mask(small, "hidden")
+        return frame
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A figure, for the page and as an SVG file.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without its ending; no two figures of a report share one.
+    title : str
+    alt : str
+        What is seen, in words.
+    draw : function of a `matplotlib.figure.Figure`
+        Draws it. Black and grey become the colours of the page's text; use the colours of `survlspin.report.drawing`.
+    note : str
+    size : (float, float)
+        Inches.
+    """
+
+    name: str
+    title: str
+    alt: str
+    draw: Callable[[matplotlib.figure.Figure], None]
+    note: str = ""
+    size: tuple[float, float] = (7.0, 4.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A chapter of the report.
+
+    Attributes
+    ----------
+    key : str
+        Its anchor on the page.
+    title, lead : str
+    parts : list of Text, Table or Figure
+    facts : dict
+        "dotted.name" -> plain value: what the section found, for the closing chapter and for ``facts.json``.
+    """
+
+    key: str
+    title: str
+    lead: str
+    parts: list[Text | Table | Figure]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All there is to be written.
+
+    Attributes
+    ----------
+    title, subtitle : str
+    facts : dict
+        "dotted.name" -> plain value.
+    sections : list of Section
+    partial : str or None
+        What is unfinished; written across the page.
+    min_cell : int
+        Counts from 1 to this less 1 are hidden; 0 or 1: none.
+    """
+
+    title: str
+    subtitle: str
+    facts: Mapping[str, Any]
+    sections: list[Section]
+    partial: str | None = None
+    min_cell: int = 0
+
+
+def shown(count: int, least: int) -> int | str:
+    """Return a count, or "<least" where it is hidden."""
+    return f"<{least}" if 0 < count < least else int(count)
+
+
+def _second(values: pd.Series, hidden: pd.Series, total: pd.Series) -> pd.Series:
+    """Return the next smallest count of every run of equal totals in which a single count is hidden."""
+    more = pd.Series(np.zeros(len(values), dtype=bool), index=values.index)
+    for _, rows in values.groupby((total != total.shift()).cumsum()):
+        open_ = rows[~hidden[rows.index] & rows.gt(0)]
+        if hidden[rows.index].sum() == 1 and len(open_):
+            more[open_.idxmin()] = True
+    return more
