@@ -1,0 +1,120 @@
+"""The cumulative incidence of competing events by Aalen and Johansen, with the influence of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from survlspin.errors import InputError
+from survlspin.metrics.estimate import Estimate
+from survlspin.metrics.inputs import Rows, rows_of
+from survlspin.nonparametric.intervals import check_scale, limits
+from survlspin.nonparametric.limit import Tally, tally_of
+
+__all__ = ["incidence"]
+
+ALPHA = 0.05
+
+
+def incidence(
+    time, event, horizon, *, cause: int = 1, weight=None, entry=None, cluster=None, ci: str = "log"
+) -> Estimate | tuple[Estimate, ...]:
+    """The probability that an event of one cause happens by a horizon: what a model's predictions should average to.
+
+    Kaplan and Meier's 1 - S where there is one cause, Aalen and Johansen's estimate where there are more.
+
+    Parameters
+    ----------
+    time : array (n,)
+        Follow-up time in any unit.
+    event : array (n,)
+        0 for censoring, 1 for the event; with competing risks 1, 2, ... for the causes.
+    horizon : float or sequence of float
+        Events at it count. One beyond the last time is refused.
+    cause : int
+        The event that is meant.
+    weight, entry : arrays (n,), optional
+        Case weights, and delayed entry.
+    cluster : array (n,), optional
+        Labels of rows that are not independent.
+    ci : {"log", "plain", "log-log", "logit", "arcsin"}
+        The scale, of the incidence, on which the 95 % interval is symmetric.
+
+    Returns
+    -------
+    Estimate, or a tuple of them, one for each horizon
+        ``influence`` (n,) holds each row's weight times the derivative of the value with respect to it; with clusters
+        (C,), in the order of their labels, those of the rows added up. Its squares sum to ``se ** 2``.
+
+    Raises
+    ------
+    InputError
+        SL-306 for a horizon beyond the last time or missing, SL-324 for an unknown `ci`, SL-326 for a cause that does
+        not occur; SL-323 without rows; with the codes of `survlspin.metrics.inputs.rows_of`.
+
+    References
+    ----------
+    Aalen, Johansen (1978), An empirical transition matrix for non-homogeneous Markov chains based on censored
+    observations, Scandinavian Journal of Statistics 5, 141-150.
+
+    Examples
+    --------
+    >>> found = incidence([1, 2, 3, 4], [1, 2, 0, 1], horizon=2)
+    >>> found.value, round(found.se, 4)
+    (0.25, 0.2165)
+    """
+    check_scale(ci, ALPHA)
+    rows = rows_of(time, event, entry=entry, weight=weight, cluster=cluster, causes=True)
+    n_causes = max(int(rows.event.max(initial=0)), 1)
+    check_cause(cause, rows.event)
+    tally = tally_of(rows.time, rows.event, rows.weight, rows.entry, n_causes)
+    check_horizons(horizon, tally.time)
+    found = tuple(_incidence(tally, rows, float(t), cause, ci) for t in np.atleast_1d(horizon))
+    return found if np.ndim(horizon) else found[0]
+
+
+def check_cause(cause: int, code: np.ndarray) -> None:
+    """Refuse a cause that is no code of an event; a lone cause may have no event."""
+    known = {1, *np.unique(code).tolist()} - {0}
+    if cause not in known:
+        raise InputError("SL-326", f"cause={cause!r} does not occur; the causes are {sorted(known)}.", "Name one.")
+
+
+def check_horizons(horizon, time: np.ndarray) -> None:
+    """Refuse horizons that are missing or beyond the last time of follow-up."""
+    horizons = np.atleast_1d(np.asarray(horizon, dtype=float))
+    bad = ~(horizons <= time[-1])
+    if bad.any():
+        found = f"horizon {horizons[bad.argmax()]:g} is beyond the end of follow-up."
+        raise InputError("SL-306", found, "Give one at which some patient is still at risk.")
+
+
+def _incidence(tally: Tally, rows: Rows, horizon: float, cause: int, ci: str) -> Estimate:
+    value, influence = incidence_at(tally, horizon, cause)
+    influence = rows.pooled(influence)
+    se = float(np.sqrt(np.sum(influence**2)))
+    low, high = limits(np.array([value]), np.array([se]), ci, ALPHA)
+    way = "Kaplan-Meier, 1 - S" if tally.n_causes == 1 else f"Aalen-Johansen, cause {cause}"
+    words = f"observed by {horizon:g} ({way}{'; clustered' if rows.cluster is not None else ''}); 95% on the {ci} scale"
+    return Estimate(value, se, float(low[0]), float(high[0]), words, influence)
+
+
+def incidence_at(tally: Tally, horizon: float, cause: int) -> tuple[float, np.ndarray]:
+    """Return the incidence at a horizon and the influence of each row on it (n,).
+
+    With x_i(l) the martingale increment of a row at a time l over the number of survivors of that time, a row moves the
+    survival by ``-S sum_l x_i(l)``, and so every later jump of the incidence; summed by parts, the row's events and its
+    time at risk count by two functions of time.
+    """
+    past = tally.time <= horizon
+    hazard = tally.by_code[cause] / tally.n_risk
+    curve = np.cumsum(tally.before * hazard)
+    value = float(curve[past][-1]) if past.any() else 0.0
+    rest = np.where(past, value - curve, 0.0)  # what is still to come until the horizon
+    per_survivor = np.divide(1.0, tally.survivors, out=np.zeros(len(rest)), where=tally.survivors > 0)
+    own, any_event = np.where(past, tally.before / tally.n_risk, 0.0), rest * per_survivor
+    jumps = own * hazard - any_event * tally.n_event / tally.n_risk
+    events = own[tally.place] * (tally.code == cause) - any_event[tally.place] * (tally.code > 0)
+    return value, tally.weight * (events - tally.through(jumps))
