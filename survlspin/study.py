@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,8 @@ import pyarrow.parquet as pq
 from pandas.api import types
 
 from survlspin._messages import listed, nearest, rows
-from survlspin.cohort.manifest import unsealed
+from survlspin.cohort.flow import Flow
+from survlspin.cohort.manifest import FLOW_KEY, unsealed
 from survlspin.design import Design, check_leaks
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
@@ -96,6 +99,10 @@ class Study:
         Fitted on all rows: it says what is a number and what a category, and what is left out.
     external : bool array (n,) or None
         The rows of another data set.
+    manifest : dict
+        Of a cohort file; else empty.
+    flows : dict
+        "cohort" -> the `Flow` of what its rules excluded; "reading" -> of rows that were dropped because of their time.
     """
 
     source: str
@@ -105,6 +112,8 @@ class Study:
     groups: np.ndarray | None
     design: Design
     external: np.ndarray | None = None
+    manifest: dict[str, Any] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:
@@ -169,7 +178,7 @@ def study_of(
     table = table.astype(dict.fromkeys(roles.category, "category"))
     aside = {name for name in (roles.id, roles.group, roles.external, *roles.drop) if name is not None}
     external = None if roles.external is None else _flags(table[roles.external])
-    made = _manifest(path)
+    made, flows = _manifest(path)
     events = made["outcome"]["events"] if made["roles"].get("event") == roles.event else {}
     if event_code is None and len(events) > 1:
         found = f"{roles.event!r} has several events: {listed(f'{code} ({text})' for code, text in events.items())}."
@@ -177,6 +186,8 @@ def study_of(
     code = None if event_code is None else _code(table[roles.event], event_code)
     X, y = split_xy(table.drop(columns=list(aside)), **roles.outcome, event_of_interest=code, zero_time=zero_time)
     outcome = Outcome.of(y)
+    if len(X) < len(table):
+        flows["reading"] = _dropped(table, roles, code, X.index)
     check_enough_events(outcome, force)
     groups = None if roles.group is None else table.loc[X.index, roles.group].to_numpy()
     external = None if external is None else external[X.index].to_numpy()
@@ -186,22 +197,32 @@ def study_of(
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
     unit = made["unit"] if made["roles"].get("time") == roles.time else "the file's unit"
-    return Study(str(path), X, y, unit, groups, design, external)
+    known = made if "licence" in made else {}
+    return Study(str(path), X, y, unit, groups, design, external, known, flows)
 
 
 def known_roles(path: str | Path) -> dict[str, str]:
     """Return the roles of the columns of a cohort file, as its manifest has them; empty for any other file."""
-    roles = _manifest(path)["roles"]
+    roles = _manifest(path)[0]["roles"]
     return {field.name: roles[field.name] for field in fields(Roles) if field.name in roles}
 
 
-def _manifest(path: str | Path) -> dict:
-    """Return the manifest in the metadata of a cohort file; of any other file one without roles or events."""
-    made = None
+def _manifest(path: str | Path) -> tuple[dict[str, Any], dict[str, Flow]]:
+    """Return manifest and flow in the metadata of a cohort file; for any other file an empty one."""
     if Path(path).suffix.lower() in PARQUET:
         with suppress(OSError, ValueError, pa.ArrowException):
-            made = unsealed(pq.read_schema(path).metadata or {})
-    return made or {"roles": {}, "unit": "", "outcome": {"events": {}}}
+            said = pq.read_schema(path).metadata or {}
+            if (made := unsealed(said)) is not None:
+                return made, {"cohort": Flow.of(json.loads(said[FLOW_KEY]))}
+    return {"roles": {}, "unit": "", "outcome": {"events": {}}}, {}
+
+
+def _dropped(table: pd.DataFrame, roles: Roles, code: object, kept: pd.Index) -> Flow:
+    """Count the rows that are left out because of their time."""
+    parts = {name: table[column] for name, column in roles.outcome.items() if name in ("time", "event")}
+    event = Outcome.of(parts, event_of_interest=code).event != 0
+    patients = None if roles.group is None else pd.factorize(table[roles.group])[0]
+    return Flow.count([("time", "a time above 0", table.index.isin(kept))], patients, event)
 
 
 def check_roles(

@@ -1,0 +1,6 @@
+"""The report a reviewer asks for: one page that loads nothing, every table as CSV, every figure as SVG."""
+
+from .parts import Figure, Report, Section, Table, Text
+from .source import Judged, Subject, subject_of
+
+__all__ = ["Figure", "Judged", "Report", "Section", "Subject", "Table", "Text", "subject_of"]

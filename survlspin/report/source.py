@@ -1,0 +1,348 @@
+"""What a report is about: the patients, and what models said of those they were judged on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from survlspin._messages import listed, nearest
+from survlspin._patients import labels_of
+from survlspin.errors import InputError
+from survlspin.outcome import Outcome
+from survlspin.runs import Runs
+from survlspin.storage import MODEL, load
+from survlspin.store import Store, fingerprint
+from survlspin.study import Study
+from survlspin.survival import CoxModel, SurvivalEstimator
+
+if TYPE_CHECKING:
+    from survlspin.tuning import Ledger
+
+__all__ = ["CALL", "FINAL", "Judged", "Subject", "call_of", "is_store", "model_in", "subject_of"]
+
+CALL = "fit"  # .json: what `survlspin fit` keeps of its call beside the model
+FINAL = "model"  # the folder of a fitted model, in a store and in the folder of `survlspin fit`
+LEVELS = 20  # of a column by which subgroups are told apart
+RESTRICTED, LEAST = "no release", 11  # what the licence of a registry's data says, and the smallest count shown then
+
+Probabilities = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What one fit says of rows that it is judged on.
+
+    Attributes
+    ----------
+    fold : str
+    seed : int
+    rows : int array (m,)
+        Positions of the rows in the data of the subject.
+    trained : int array
+        Positions of the rows it was trained on; empty where these are of other data.
+    risk : float array (m,)
+        Higher means an earlier event.
+    probabilities : function
+        Of times (k,), the probability of the event by each, (m, k).
+    model : fitted estimator, optional
+    """
+
+    fold: str
+    seed: int
+    rows: np.ndarray
+    trained: np.ndarray
+    risk: np.ndarray
+    probabilities: Probabilities = field(repr=False)
+    model: Any = None
+
+    def event_probability(self, times) -> np.ndarray:
+        """Return the probability of the event by each of `times` (k,), float64 (m, k); NaN where it is not known."""
+        return self.probabilities(np.atleast_1d(np.asarray(times, dtype=np.float64)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Subject:
+    """What is reported on.
+
+    Attributes
+    ----------
+    kind : {"study", "model"}
+        A store of `survlspin run`, or a fitted model.
+    path : Path
+    data : Study
+        The patients that models are judged on; of a study all of its patients.
+    models : dict
+        Name -> list of `Judged`: of a study one for each fold and seed, of a model one.
+    judged_on : str
+        What the rows are that models are judged on, in words.
+    external : bool
+        Whether these are of other data than the models were made from.
+    apparent : Judged or None
+        The model on the rows it was made from, where these are known.
+    development : Study or None
+        The data that a model was made from, where they are not `data` and are known.
+    runs : Runs or None
+    model : fitted estimator or None
+        What is specified in full: the fitted model, or the one that a study fits to all rows in the end.
+    plan, call : dict
+        Of the store, and of the command that began it; empty where they are not known.
+    horizons, thresholds : tuple of float
+    subgroups : tuple of str
+        Columns of the data.
+    min_cell : int
+        Counts from 1 to this less 1 are hidden; 0: none.
+    """
+
+    kind: str
+    path: Path
+    data: Study
+    models: dict[str, list[Judged]]
+    judged_on: str
+    external: bool
+    apparent: Judged | None = None
+    development: Study | None = None
+    runs: Runs | None = None
+    model: Any = None
+    plan: dict[str, Any] = field(default_factory=dict)
+    call: dict[str, Any] = field(default_factory=dict)
+    horizons: tuple[float, ...]
+    thresholds: tuple[float, ...] = ()
+    subgroups: tuple[str, ...] = ()
+    min_cell: int = 0
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Of the rows of `data`."""
+        return self.data.outcome
+
+    @cached_property
+    def patient(self) -> np.ndarray:
+        """Each row's patient, int (n,): rows of one number are one patient's."""
+        return pd.factorize(labels_of(self.data.X) if self.data.groups is None else self.data.groups)[0]
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Every trial of tuning."""
+        return None if self.runs is None else self.runs.ledger
+
+    @property
+    def reference(self) -> str:
+        """The model that the report is about first."""
+        return next(iter(self.models))
+
+    @property
+    def partial(self) -> str | None:
+        """What is unfinished, in words."""
+        return None if self.runs is None else self.runs.attrs.get("partial")
+
+
+def is_store(path: str | Path) -> bool:
+    """Return whether a folder is a store, True, or holds a fitted model, False; SL-621 where it is neither."""
+    path = Path(path)
+    if (path / "plan.json").exists():
+        return True
+    if model_in(path) is not None:
+        return False
+    found = f"{path} is neither a store of survlspin run nor a folder of survlspin fit."
+    raise InputError("SL-621", found, "Name the folder that --store or --out named.")
+
+
+def model_in(path: Path) -> Path | None:
+    """Return the folder of the saved model: the one named, or the one in it that `survlspin fit` and `run` write."""
+    return next((folder for folder in (path, path / FINAL) if (folder / MODEL).exists()), None)
+
+
+def call_of(path: str | Path) -> dict[str, Any]:
+    """Return what is kept of the call that made a store or a model: ``version``, ``options``; empty if nothing is."""
+    path = Path(path)
+    if is_store(path):
+        from survlspin.job import CALL as JOB
+
+        return Store.read(path).get_json(JOB) or {}
+    for folder in (path, path.parent):  # the model's own folder may be named
+        kept = folder / f"{CALL}.json"
+        if kept.exists() and model_in(folder) == model_in(path):
+            try:
+                return json.loads(kept.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise InputError("SL-631", f"{kept} cannot be read.", "Put back a copy of it, or remove it.") from error
+    return {}
+
+
+def subject_of(
+    path: str | Path,
+    data: Study,
+    *,
+    horizons: Sequence[float],
+    thresholds: Sequence[float] = (),
+    subgroups: Sequence[str] = (),
+    min_cell: int | None = None,
+    development: Study | None = None,
+) -> Subject:
+    """Read what a store or a fitted model says of patients.
+
+    Parameters
+    ----------
+    path : str or Path
+        A store of `survlspin run`, or a folder with a fitted model.
+    data : Study
+        Of a store its own data; of a model the patients to judge it on.
+    horizons : sequence of float
+        The times by which probabilities of the event are judged, in the unit of the data.
+    thresholds : sequence of float
+        Probabilities from which one would act; without them there are no decision curves.
+    subgroups : sequence of str
+        Columns of the data with up to 20 levels.
+    min_cell : int, optional
+        Counts from 1 to this less 1 are hidden; by default 11 for a cohort whose licence forbids release, else none.
+    development : Study, optional
+        The data that the model was made from.
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    InputError
+        SL-621 neither a store nor a model; SL-622 data of another study; SL-623, SL-624 horizons; SL-625 thresholds;
+        SL-626 subgroups; SL-627 a model of something else than survival; SL-369 a store without any fit.
+    """
+    _check(data, horizons, thresholds, subgroups)
+    asked = {
+        "path": Path(path),
+        "data": data,
+        "call": call_of(path),
+        "horizons": tuple(sorted({float(horizon) for horizon in horizons})),
+        "thresholds": tuple(sorted({float(threshold) for threshold in thresholds})),
+        "subgroups": tuple(subgroups),
+        "min_cell": _least(data) if min_cell is None else min_cell,
+    }
+    return _of_store(**asked) if is_store(path) else _of_model(**asked, development=development)
+
+
+def _of_store(path: Path, data: Study, **asked: Any) -> Subject:
+    from survlspin.protocol import read_runs
+
+    store, runs = Store.read(path), read_runs(path)
+    if store.plan["data"]["fingerprint"] != digest_of(data):
+        found = f"{data.source} is not the data of this study: its values, rows or columns differ."
+        raise InputError("SL-622", found, "Name the file that the study was run on, with the same options.")
+    final = path / FINAL
+    return Subject(
+        kind="study",
+        path=path,
+        data=data,
+        models={name: _of_runs(runs, name) for name in runs.validation if any(f.model == name for f in runs.fits)},
+        judged_on="the test rows of each fold, which chose nothing",
+        external=data.external is not None,
+        runs=runs,
+        model=load(final) if (final / MODEL).exists() else None,
+        plan=store.plan,
+        **asked,
+    )
+
+
+def _of_runs(runs: Runs, name: str) -> list[Judged]:
+    """Return what the fits of a model say, each at the point that was chosen."""
+    judged = []
+    for fit in runs.fits:
+        if fit.model == name:
+            fold = runs.folds[fit.fold]
+            both = runs.validation[name] == "trained on"
+            trained = np.union1d(fold.train, fold.validation) if both else fold.train
+            judged.append(Judged(fit.fold, fit.seed, fold.test, trained, fit.risk[fit.chosen], fit.event_probability))
+    return judged
+
+
+def _of_model(path: Path, data: Study, development: Study | None, call: dict[str, Any], **asked: Any) -> Subject:
+    model = load(model_in(path))
+    name = type(model).__name__
+    if not isinstance(model, SurvivalEstimator):
+        raise InputError("SL-627", f"{path} holds a {name}, which does not predict survival.", "Name another model.")
+    everyone, nobody = np.arange(len(data.X)), np.arange(0)
+    known = call.get("fingerprint")
+    same = known is not None and known == digest_of(data)
+    trained = everyone
+    if same and call["test"]:
+        from survlspin.sample import sample_of
+
+        trained, rows = sample_of(data).apart(call["test"], call["seed"])
+    own = judged_by(model, data, trained, trained) if same else None
+    where = development if not same and development is not None and known == digest_of(development) else None
+    if same and call["test"]:
+        said, judged = "rows set apart before the fit, which chose nothing", judged_by(model, data, rows, trained)
+    elif same:
+        said, judged = "the rows that the model was made from, which flatters it (apparent performance)", own
+    else:
+        said, judged = "patients of other data than the model was made from", judged_by(model, data, everyone, nobody)
+    if not same and known is None:
+        said = "patients of whom it is not known whether the model was made from them"
+    return Subject(
+        kind="model",
+        path=path,
+        data=data,
+        models={name: [judged]},
+        judged_on=said,
+        external=not same and known is not None,
+        apparent=own,
+        development=where,
+        model=model,
+        call=call,
+        **asked,
+    )
+
+
+def judged_by(model: SurvivalEstimator, data: Study, rows: np.ndarray, trained: np.ndarray) -> Judged:
+    """Return what a fitted model says of rows of the data."""
+    X, stratum = data.X.iloc[rows], data.outcome.take(rows).stratum
+    risk = model.predict(X)
+    known = float(model.unique_times_[-1])
+
+    def probabilities(times: np.ndarray) -> np.ndarray:
+        if isinstance(model, CoxModel):
+            strata = stratum if None not in model.baseline_.curves else None
+            found = 1.0 - model.baseline_.survival(risk, times, strata)
+        else:
+            curves = np.asarray(model.predict_survival_function(X, return_array=True))
+            place = np.searchsorted(model.unique_times_, times, side="right")
+            found = 1.0 - np.column_stack([np.ones(len(X)), curves])[:, place]
+        found[:, times > known] = np.nan
+        return found
+
+    return Judged("all", 0, rows, trained, risk, probabilities, model)
+
+
+def digest_of(data: Study) -> str:
+    """Return the fingerprint of data, as a store keeps it."""
+    return fingerprint(data.X, data.y, labels_of(data.X), data.groups)
+
+
+def _least(data: Study) -> int:
+    return LEAST if RESTRICTED in data.manifest.get("licence", "").lower() else 0
+
+
+def _check(data: Study, horizons: Sequence[float], thresholds: Sequence[float], subgroups: Sequence[str]) -> None:
+    last = float(data.outcome.time.max())
+    if not len(horizons) or not all(np.isfinite(horizon) and horizon > 0 for horizon in horizons):
+        found = f"horizons: {listed(horizons) or 'none'}; follow-up is up to {last:g} ({data.unit})."
+        raise InputError("SL-623", found, "Name the time by which the event is predicted: --horizon T.")
+    if beyond := [horizon for horizon in horizons if horizon > last]:
+        found = f"horizon {listed(beyond)} is beyond the last follow-up, {last:g} ({data.unit})."
+        raise InputError("SL-624", found, "Name a time that was reached.")
+    if strange := [threshold for threshold in thresholds if not 0 < threshold < 1]:
+        found = f"threshold {listed(strange)} is no probability between 0 and 1."
+        raise InputError("SL-625", found, "A threshold is the probability from which one would act, as 0.2.")
+    for name in subgroups:
+        if name not in data.X.columns:
+            raise InputError("SL-626", f"subgroup {name!r} is no column{nearest(name, data.X.columns)}.", "Name one.")
+        if (n := data.X[name].nunique()) > LEVELS:
+            found = f"subgroup {name!r} has {n} different values, more than {LEVELS}."
+            raise InputError("SL-626", found, "Make a column of few groups, as age bands.")
