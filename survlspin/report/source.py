@@ -35,7 +35,7 @@ RESTRICTED, LEAST = "no release", 11  # what the licence of a registry's data sa
 Probabilities = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Judged:
     """What one fit says of rows that it is judged on.
 
@@ -59,7 +59,7 @@ class Judged:
     rows: np.ndarray
     trained: np.ndarray
     risk: np.ndarray
-    probabilities: Probabilities = field(repr=False)
+    probabilities: Probabilities
     model: Any = None
 
     def event_probability(self, times) -> np.ndarray:
@@ -67,7 +67,7 @@ class Judged:
         return self.probabilities(np.atleast_1d(np.asarray(times, dtype=np.float64)))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Subject:
     """What is reported on.
 
