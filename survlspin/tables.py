@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from survlspin.errors import InputError
 
-__all__ = ["COLUMNS", "read_csv", "replacing", "write_counts", "write_csv", "write_parquet"]
+__all__ = ["COLUMNS", "escaped", "read_csv", "replacing", "write_counts", "write_csv", "write_parquet"]
 
 COLUMNS = {
     **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key", "column"), pa.string()),
@@ -106,6 +106,13 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     if unknown := set(table.column_names) - set(COLUMNS):
         raise InputError("SL-525", f"{path} has unknown columns: {sorted(unknown)}.", "Give a file this package wrote.")
     return _map_text(table, _unescape).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+
+
+def escaped(cells: pd.Series) -> pd.Series:
+    """Return cells with those texts escaped that a spreadsheet would run as a formula; all others as they are."""
+    text = cells.map(lambda cell: cell if isinstance(cell, str) else None)
+    safe = _escape(pa.chunked_array([pa.array(text, pa.string())])).to_pandas().set_axis(cells.index)
+    return cells.where(text.isna(), safe)
 
 
 def _escape(text: pa.ChunkedArray) -> pa.ChunkedArray:
