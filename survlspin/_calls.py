@@ -21,7 +21,7 @@ NEEDED = {"EXPORT": "data", "--recipe NAME": "recipe"}
 SURVIVAL = ("time", "event", "entry", "stratum", "event_code")
 COMPARED = (
     "folds", "repeats", "members", "context", "skip", "seed", "force", "protocol", "seeds", "points", "tune", "preset",
-    "storage", "probes", "shadow_probes", "probe_rate", "store",
+    "storage", "probes", "shadow_probes", "probe_rate", "store", "horizon",
 )  # fmt: skip
 
 

@@ -81,6 +81,12 @@ Rate = _option(
     min=0.0,
     max=1.0,
 )
+Horizon = _option(
+    "--horizon",
+    "A time, in the unit of the data, by which each patient's probability of the event is wanted; may be repeated.",
+    list[float],
+    HOW,
+)
 Members = _option("--members", "Nets in each ensemble.", int, HOW, min=1)
 Context = _option("--context", "A column that the gates may see; may be repeated. None: all.", Names, HOW)
 Skip = _option("--skip", "A model to leave out: lspin, deepsurv, cox, lasso, forest; may be repeated.", Names, HOW)

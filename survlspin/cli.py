@@ -89,10 +89,10 @@ def run(
     external: o.External = None, drop: o.Drop = (), category: o.Category = (), number: o.Number = (),
     zero_time: o.Zero = o.ZeroTime.keep, protocol: o.ProtocolAsked = o.Protocol.auto, folds: o.Folds = None,
     repeats: o.Repeats = None, seeds: o.Seeds = 1, members: o.Members = 10, context: o.Context = (), skip: o.Skip = (),
-    points: o.Points = None, probes: o.Probed = 0, shadow_probes: o.Shadows = 0, probe_rate: o.Rate = None,
-    seed: o.Seed = 0, jobs: o.Jobs = None, force: o.Force = False, store: o.Store = None, tune: o.Tune = None,
-    preset: o.Where = None, storage: o.Storage = None, out: o.Out = Path("survlspin-results"), as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    points: o.Points = None, horizon: o.Horizon = (), probes: o.Probed = 0, shadow_probes: o.Shadows = 0,
+    probe_rate: o.Rate = None, seed: o.Seed = 0, jobs: o.Jobs = None, force: o.Force = False, store: o.Store = None,
+    tune: o.Tune = None, preset: o.Where = None, storage: o.Storage = None, out: o.Out = Path("survlspin-results"),
+    as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     _finish(ctx.params, calls.main_job, "summary.closing")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import pandas as pd
 
 __all__ = ["Fit"]
 
-ARRAYS = ("risk", "influence", "used")
+_MOST = 700.0  # exp(700) is finite in float64
+
+ARRAYS = ("risk", "influence", "used", "times", "hazard", "horizons", "probability")
 FACTS = ("model", "fold", "seed", "chosen", "definition", "seconds")
 
 
@@ -38,6 +40,14 @@ class Fit:
         Time to fit.
     used : uint8 array (P, n_listed, ceil(G / 8))
         The factors used for each row of ``Fold.listed``, eight to a byte: ``np.packbits`` along the factors of `share`.
+    times : float64 array (K,)
+        Of a Cox model without strata, the event times of its training rows, else empty.
+    hazard : float64 array (P, K)
+        The cumulative baseline hazard of each point at `times`, of a patient with log-risk 0.
+    horizons : float64 array (H,)
+        Of other models, the times whose probabilities were kept; empty where a model has no curves.
+    probability : float32 array (n_test, H)
+        What the chosen point says of the event by each of the horizons.
     """
 
     model: str
@@ -51,6 +61,46 @@ class Fit:
     definition: str
     seconds: float
     used: np.ndarray
+    times: np.ndarray = field(default_factory=lambda: np.empty(0))
+    hazard: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    horizons: np.ndarray = field(default_factory=lambda: np.empty(0))
+    probability: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+
+    def event_probability(self, times, point: int | None = None) -> np.ndarray:
+        """Return the predicted probability that each test row has the event by each time, float64 (n_test, m).
+
+        A Cox model without strata says it at any time, as a step function that stays where it is after the last event
+        of its training rows: ``1 - exp(-H0(t) exp(risk))``. Other models say it by the times of `horizons`, at the
+        chosen point.
+
+        Parameters
+        ----------
+        times : array (m,)
+        point : int, optional
+            By default the chosen one.
+
+        Returns
+        -------
+        float64 array (n_test, m)
+            nan where nothing is known.
+        """
+        times, point = np.atleast_1d(np.asarray(times, dtype=np.float64)), self.chosen if point is None else point
+        if len(self.hazard):
+            steps = np.concatenate([[0.0], self.hazard[point]])[np.searchsorted(self.times, times, side="right")]
+            with np.errstate(divide="ignore"):
+                logarithm = self.risk[point].astype(np.float64)[:, None] + np.log(steps)
+            return -np.expm1(-np.exp(np.minimum(logarithm, _MOST)))
+        known = np.full((self.risk.shape[1], len(times)), np.nan)
+        for column, time in enumerate(times):
+            for place in np.flatnonzero(self.horizons == time) if point == self.chosen else ():
+                known[:, column] = self.probability[:, place]
+        return known
+
+    def choosing(self, point: int) -> Fit:
+        """Return the same with another point chosen; probabilities that were kept of the other one are left out."""
+        if point == self.chosen:
+            return self
+        return replace(self, chosen=point, horizons=np.empty(0), probability=np.empty((0, 0), dtype=np.float32))
 
     def used_at(self, point: int) -> np.ndarray:
         """Return which factors the point uses for each listed row, bool (n_listed, G)."""

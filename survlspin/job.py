@@ -19,6 +19,7 @@ from survlspin.explaining import explain
 from survlspin.folds import LARGE, External, RepeatedKFold, Splitter, TrainOneTestNine, default_cv
 from survlspin.probes import Probes
 from survlspin.protocol import run
+from survlspin.protocol.asked import horizons_of
 from survlspin.protocol.plan import plan as plan_of
 from survlspin.results import written
 from survlspin.store import Store
@@ -56,6 +57,8 @@ class Plan:
     probe_rate : float or None
         The share of the probes that a penalty may select to be chosen; None: validation rows choose.
     store : Path or None
+    horizons : tuple of float
+        Times by which the probability of the event is wanted.
     """
 
     study: Study
@@ -70,6 +73,7 @@ class Plan:
     probes: Probes | None
     probe_rate: float | None
     store: Path | None
+    horizons: tuple[float, ...]
 
     def opening(self) -> dict[str, Any]:
         """What was read and what will be done with it, as plain values."""
@@ -99,6 +103,7 @@ class Plan:
             "tune": None if tune is None else {"trials": tune.n_trials, "spaces": tune.spaces},
             "probes": None if probes is None else {"kind": probes.kind, "n": probes.n, "rate": self.probe_rate},
             "store": None if self.store is None else str(self.store),
+            "horizons": list(self.horizons),
         }
 
 
@@ -122,6 +127,7 @@ def plan(
     shadow_probes: int = 0,
     probe_rate: float | None = None,
     store: Path | None = None,
+    horizon: Collection[float] = (),
 ) -> Plan:
     """Choose models and protocol.
 
@@ -151,11 +157,13 @@ def plan(
         Choose penalties by the share of probes that they select.
     store : Path, optional
         The folder that keeps what is done.
+    horizon : collection of float
+        Times by which the probability of the event is wanted.
 
     Raises
     ------
     InputError
-        SL-217 context that is no variable; SL-346 folds; SL-513 skip.
+        SL-217 context that is no variable; SL-346 folds; SL-391 horizons; SL-513 skip.
     """
     for key in set(skip) - set(BASELINES):
         raise InputError("SL-513", f"--skip {key!r}{nearest(key, BASELINES)}.", f"It may be {listed(BASELINES)}.")
@@ -178,6 +186,7 @@ def plan(
         probes=Probes(kind, n, random_state=seed) if n else None,
         probe_rate=probe_rate,
         store=store,
+        horizons=horizons_of(horizon, study.outcome.time.max()),
     )
 
 
@@ -233,6 +242,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
         "probes": plan.probes,
         "random_state": [plan.seed + i for i in range(plan.seeds)],
         "groups": plan.study.groups,
+        "horizons": plan.horizons,
     }
 
 

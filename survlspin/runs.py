@@ -57,6 +57,8 @@ class Runs:
         The rows, patients and events of each part of each fold, with a digest of its row labels.
     unfinished : tuple of str
         The fits that are missing. Every table then says so, and is of the fits that are there.
+    horizons : tuple of float
+        The times by which the probability of the event was asked for.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Runs:
     ledger: Ledger | None = None
     splits: pd.DataFrame | None = None
     unfinished: tuple[str, ...] = ()
+    horizons: tuple[float, ...] = ()
 
     def __post_init__(self):
         if not self.fits:
@@ -179,7 +182,7 @@ class Runs:
             if fit.model not in self.paths:
                 return fit
             point = smallest_lambda(fit.points["lam"], probe_share(fit.share, self.probes), rate)
-            return replace(fit, chosen=point)
+            return fit.choosing(point)
 
         words = f"penalties chosen so that at most {100 * rate:g}% of {len(self.probes)} probes are used"
         return replace(self, fits=[chosen(fit) for fit in self.fits], description=f"{self.description}; {words}")

@@ -40,8 +40,8 @@ def recalled(folder: Path, storage: str | None = None) -> dict[str, Any]:
     Raises
     ------
     InputError
-        SL-355, SL-359, SL-360 no store, or one that cannot be read; SL-534 no call in it; SL-535 a database that only
-        the user can name; SL-536 another version's.
+        SL-355, SL-359, SL-360, SL-392 no store, or one that cannot be read; SL-534 no call in it; SL-535 a database
+        that only the user can name; SL-536 another version's.
     """
     call = Store.read(folder).get_json(CALL)
     if call is None:

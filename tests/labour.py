@@ -57,5 +57,6 @@ def numbers(runs):
     """Return everything that was found but the times, digit by digit."""
     table = runs.table().drop(columns="seconds").to_csv()
     points = runs.points().drop(columns="seconds").to_csv()
-    fits = [(fit.risk.tobytes(), fit.influence.tobytes(), fit.used.tobytes(), fit.share.to_csv()) for fit in runs.fits]
+    arrays = ("risk", "influence", "used", "times", "hazard", "horizons", "probability")
+    fits = [[getattr(fit, name).tobytes() for name in arrays] + [fit.share.to_csv()] for fit in runs.fits]
     return table, points, fits, runs.splits.to_csv()

@@ -1,12 +1,15 @@
 """A fit as a record: it comes back bit by bit, through JSON too."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from survlspin.fit_record import Fit
+
+KEPT = {"horizons": np.array([2.0, 5.0]), "probability": np.linspace(0, 1, 10, dtype=np.float32).reshape(5, 2)}
 
 
 def a_fit(n_factors, names):
@@ -16,7 +19,9 @@ def a_fit(n_factors, names):
     used = rng.random((3, 7, n_factors)) < 0.5
     share = pd.DataFrame(rng.random((3, n_factors)), columns=names)
     risk, influence = rng.normal(size=(2, 3, 5)).astype(np.float32)
-    fit = Fit("LSPIN", "1.2", 7, points, 1, share, risk, influence, "C(é)", 1 / 3, np.packbits(used, axis=-1))
+    packed, hazard = np.packbits(used, axis=-1), np.cumsum(rng.random((3, 4)), axis=1)
+    own = {"times": np.array([1.0, 2.5, 3.0, 7.0]), "hazard": hazard} if n_factors % 2 else KEPT
+    fit = Fit("LSPIN", "1.2", 7, points, 1, share, risk, influence, "C(é)", 1 / 3, packed, **own)
     return fit, used
 
 
@@ -43,3 +48,35 @@ def test_counts_that_are_whole_are_stored_as_numbers_too():
     whole = Fit(**{**vars(fit), "points": fit.points.assign(median=[3, 2, 1])})
     back = Fit.from_record(*whole.to_record())
     assert back.points["median"].tolist() == [3, 2, 1]
+
+
+def test_a_hazard_says_the_probability_at_any_time_of_any_point():
+    fit, _ = a_fit(1, ["a"])
+    times = [0.0, 1.0, 2.4, 2.5, 6.9, 7.0, 99.0]
+    for point in (None, 0, 2):
+        p = 1 if point is None else point
+        h0 = np.array([0.0, *fit.hazard[p][[0, 0, 1, 2, 3, 3]]])
+        expected = 1 - np.exp(-h0 * np.exp(fit.risk[p].astype(float))[:, None])
+        np.testing.assert_allclose(fit.event_probability(times, point), expected, rtol=1e-12)
+    assert fit.event_probability(2.4).shape == (5, 1)
+
+
+def test_a_hazard_of_any_log_risk_gives_probabilities():
+    fit, _ = a_fit(1, ["a"])
+    extreme = replace(fit, risk=np.full_like(fit.risk, 1e6) * np.float32([-1, 1, -1, 1, 1]))
+    np.testing.assert_array_equal(extreme.event_probability([0.5, 3])[:, 0], 0)
+    np.testing.assert_array_equal(extreme.event_probability([0.5, 3])[:, 1], [0, 1, 0, 1, 1])
+
+
+def test_probabilities_are_known_where_they_were_kept_and_nowhere_else():
+    fit, _ = a_fit(2, ["a", "b"])
+    found = fit.event_probability([5.0, 2.0, 3.0])
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found[:, :2], KEPT["probability"][:, ::-1])
+    assert np.isnan(found[:, 2]).all()
+    assert np.isnan(fit.event_probability([2.0], point=0)).all()
+    other = fit.choosing(2)
+    assert other.chosen == 2
+    assert np.isnan(other.event_probability([2.0, 5.0], point=1)).all()
+    assert np.isnan(other.event_probability([2.0, 5.0])).all()
+    assert fit.choosing(1) is fit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
@@ -37,7 +39,9 @@ class Encoded(SurvivalEstimator):
         """Fit a clone of the estimator; SL-461 for an outcome with entry times, weights or strata."""
         x, outcome = self._encode(X, y) if self.encode else (X, self._usable_outcome(X, y))
         self.model_ = clone(self.estimator).fit(x, outcome.to_y())
-        self.unique_times_ = getattr(self.model_, "unique_times_", None)
+        self.unique_times_ = None
+        with suppress(AttributeError, ValueError):  # as scikit-survival's LASSO without a baseline hazard
+            self.unique_times_ = self.model_.unique_times_
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -49,7 +53,8 @@ class Encoded(SurvivalEstimator):
     def predict_survival_function(self, X, return_array: bool = False) -> np.ndarray:
         """Return survival curves as the estimator does; SL-465 where it has none."""
         x = self._columns(X)
-        curves = getattr(self.model_, "predict_survival_function", None)
+        model = getattr(self.model_, "best_estimator_", self.model_)  # of a search
+        curves = getattr(model, "predict_survival_function", None)
         if curves is None:
             raise InputError("SL-465", f"{type(self.estimator).__name__} has no survival curves.")
         return curves(x, return_array=return_array)

@@ -16,7 +16,7 @@ from ..errors import InputError, InputTypeError
 from ..folds import Fold, Splitter
 from ..probes import Probes
 
-__all__ = ["check_kinds", "check_levels", "check_paths", "seeds_of"]
+__all__ = ["check_kinds", "check_levels", "check_paths", "horizons_of", "seeds_of"]
 
 
 def check_kinds(models: Mapping[str, Any], cv: Any, probes: Any) -> None:
@@ -58,6 +58,15 @@ def seeds_of(random_state: int | Sequence[int]) -> list[int]:
     if seeds.dtype.kind not in "iu" or (seeds < 0).any() or not len(seeds):
         raise InputError("SL-348", f"random_state={random_state!r}.", "Give a whole number from 0, or several.")
     return [int(seed) for seed in seeds]
+
+
+def horizons_of(horizons: Sequence[float], longest: float) -> tuple[float, ...]:
+    """Return the horizons, ascending; refuse what is no time of the follow-up, which ends at `longest` (SL-391)."""
+    found = np.atleast_1d(np.asarray(horizons, dtype=np.float64))
+    if found.ndim != 1 or not ((found > 0) & (found <= longest)).all():
+        what = f"horizons={horizons!r}, and the follow-up ends at {longest:g}."
+        raise InputError("SL-391", what, "Give times above 0 that somebody was followed to, in the unit of the data.")
+    return tuple(np.unique(found).tolist())
 
 
 def check_levels(X, folds: list[Fold]) -> None:

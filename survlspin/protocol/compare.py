@@ -42,6 +42,7 @@ def run(
     random_state: int | Sequence[int] = 0,
     groups=None,
     progress: bool = True,
+    horizons: Sequence[float] = (),
 ) -> Runs:
     """Fit every model on the same folds and compare them on the same test patients.
 
@@ -80,6 +81,9 @@ def run(
         Patient labels: rows of one patient stay in one part and count as one in standard errors.
     progress : bool
         Show a progress bar with the time left, on a terminal only.
+    horizons : sequence of float
+        Times by which the probability of the event is wanted (`Fit.event_probability`), in the unit of y. Cox models
+        without strata say it at any time; of others it is kept by these and by 24 times spread over the events.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def run(
         cannot be had; SL-348 seeds; SL-351 a category so rare that a fold has nobody to learn it from; SL-355 to SL-362
         a store that cannot be used; SL-363 fits that failed, SL-364 whose process died twice, once all others are done;
         SL-365 too little memory; SL-369 results that do not stay in the store; SL-371 to SL-379, SL-387 tuning;
-        SL-388, SL-389 probes.
+        SL-388, SL-389 probes; SL-391 horizons that are no times of the follow-up; SL-392 a store of an older version.
     InputTypeError
         SL-350 no models, something that is not an estimator, not a splitter, no probes.
 
@@ -109,9 +113,10 @@ def run(
     >>> int(runs.table().loc["Cox PH", "factors"])
     3
     """
-    made, tuning = plan(models, X, y, cv, over, probes, random_state, groups), tuning_of(tune)
+    made = plan(models, X, y, cv, over, probes, random_state, groups, horizons)
+    tuning = tuning_of(tune)
     folds = folds_left(made, tuning)
-    check_memory(need_of(made.units(folds), made.X, n_jobs))
+    check_memory(need_of(made.units(folds), made.X, n_jobs, made.outcome))
     with nullcontext() if store is None else Store.open(store, made.describe(tuning)) as kept:
         at_work, settled, ledger = _AtWork(kept, n_jobs, progress), None, None
         if tuning is not None:

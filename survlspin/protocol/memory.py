@@ -15,6 +15,7 @@ from joblib.parallel import get_active_backend
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import InputError
+from ..outcome import Outcome
 from .unit import Unit
 
 __all__ = ["Need", "check_memory", "free_memory", "need_of"]
@@ -50,10 +51,14 @@ class Need:
         return self.process * self.n_jobs + self.results
 
 
-def need_of(units: Sequence[Unit], X, n_jobs: int | None = None) -> Need:
-    """Estimate what fitting the units takes on this machine; a cluster's workers are not counted."""
+def need_of(units: Sequence[Unit], X, n_jobs: int | None = None, outcome: Outcome | None = None) -> Need:
+    """Estimate what fitting the units takes on this machine; a cluster's workers are not counted.
+
+    Without the outcome, each row is taken to have a time of its own.
+    """
     columns = _columns(X)
-    sizes = [_result(unit, X.shape[1]) for unit in units]
+    n_times = len(X) if outcome is None else len(np.unique(outcome.time[outcome.event != 0]))
+    sizes = [_result(unit, X.shape[1], n_times) for unit in units]
     rows = max(len(unit.fold.train) + len(unit.fold.validation) + len(unit.fold.listed) for unit in units)
     local = type(get_active_backend()[0]).__module__.startswith("joblib._parallel")
     processes = min(joblib.effective_n_jobs(n_jobs), len(units)) if local else 0
@@ -95,10 +100,13 @@ def _columns(X) -> int:
     return sum(1 if is_numeric_dtype(column.dtype) else column.nunique() for _, column in X.items())
 
 
-def _result(unit: Unit, n_factors: int) -> float:
+def _result(unit: Unit, n_factors: int, n_times: int) -> float:
+    """Return the bytes of a fit: risk, influence, factors and hazard of every point, or probabilities of one."""
     points = 1 if not unit.path else unit.points or POINTS
-    risk = 2 * np.dtype(np.float32).itemsize * len(unit.fold.test)
-    return points * (risk + len(unit.fold.listed) * -(-n_factors // 8))
+    single, test = np.dtype(np.float32).itemsize, len(unit.fold.test)
+    hazard = 0 if unit.horizons else 2 * single * min(n_times, len(unit.fold.train) + len(unit.fold.validation))
+    point = 2 * single * test + len(unit.fold.listed) * -(-n_factors // 8) + hazard
+    return points * point + single * test * len(unit.horizons)
 
 
 def _left_by_groups(membership: Path = MEMBERSHIP, root: Path = CGROUPS) -> Iterator[float]:

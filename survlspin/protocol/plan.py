@@ -20,9 +20,10 @@ from ..folds import Fold, Splitter, default_cv
 from ..outcome import Outcome
 from ..probes import Probes
 from ..splits import PARTS, blocks, check_folds, split_manifest
-from ..store import StoreFolder, fingerprint, settings_of, versions
+from ..store import FORMAT, StoreFolder, fingerprint, settings_of, versions
 from ..tuning import Ledger, Tuning
-from .asked import check_kinds, check_levels, check_paths, seeds_of
+from .asked import check_kinds, check_levels, check_paths, horizons_of, seeds_of
+from .probabilities import horizons_for
 from .unit import Unit, seed_of, seeded, takes_validation
 
 __all__ = ["Plan", "plan"]
@@ -53,6 +54,8 @@ class Plan:
     seeds : list of int
     probes : Probes or None
     probe_names : tuple of str
+    horizons : tuple of float
+        The times that were asked for.
     """
 
     models: dict[str, BaseEstimator]
@@ -68,6 +71,7 @@ class Plan:
     seeds: list[int]
     probes: Probes | None
     probe_names: tuple[str, ...]
+    horizons: tuple[float, ...]
 
     def units(self, folds: Sequence[Fold], tuned: Mapping[tuple[str, str], BaseEstimator] | None = None) -> list[Unit]:
         """Return the units of work.
@@ -88,6 +92,7 @@ class Plan:
                 seed_of(seed, k),
                 name in self.over,
                 self.over.get(name, {}).get("points"),
+                self.kept[name],
             )
             for name, model in self.models.items()
             for k, fold in enumerate(folds)
@@ -113,7 +118,18 @@ class Plan:
             "splits": split_manifest(
                 folds, self.labels, self.y, self.patient, description, getattr(self.cv, "random_state", None)
             ),
+            "horizons": self.horizons,
         }
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """The outcome of all rows."""
+        return Outcome.of(self.y)
+
+    @cached_property
+    def kept(self) -> dict[str, tuple[float, ...]]:
+        """Model -> the times by which its probabilities are kept."""
+        return {name: horizons_for(model, self.outcome, self.horizons) for name, model in self.models.items()}
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -123,7 +139,7 @@ class Plan:
                 "fingerprint": fingerprint(self.given, self.y, self.labels, self.groups),
                 "rows": len(self.X),
                 "columns": self.given.shape[1],
-                "events": Outcome.of(self.y).n_events,
+                "events": self.outcome.n_events,
             },
             "versions": versions(),
             "probes": None if self.probes is None else asdict(self.probes),
@@ -152,6 +168,7 @@ class Plan:
                     "fits": len(self.folds) * len(self.seeds),
                     "space": spaces.get(name),
                     "searches": [fold.name for fold in searched] if here and name in spaces else [],
+                    "horizons": self.kept[name],
                 }
                 for name, model in self.models.items()
             },
@@ -161,7 +178,8 @@ class Plan:
         """Return the name of a unit's result, made from all that decides it."""
         settings = settings_of(seeded(unit.estimator, unit.seed))
         facts = {"settings": settings, "fold": _digest([unit.fold]), "path": unit.path, "points": unit.points}
-        return StoreFolder.key({**self.identity, **facts, "seed": unit.seed})
+        kept = {"horizons": unit.horizons, "format": FORMAT}
+        return StoreFolder.key({**self.identity, **facts, **kept, "seed": unit.seed})
 
     def _stack(self, name: str) -> dict[str, Any]:
         points = self.over[name].get("points", WHOLE) if name in self.over else 1
@@ -177,6 +195,7 @@ def plan(
     probes: Probes | None,
     random_state: int | Sequence[int],
     groups,
+    horizons: Sequence[float] = (),
 ) -> Plan:
     """Check all that is asked and make the plan of it; arguments and errors as in `survlspin.run`."""
     X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
@@ -200,7 +219,8 @@ def plan(
         names, X = probes.names(X), probes.add(X, within=blocks(folds, len(labels)) if cv.disjoint else None)
     if any(not isinstance(model, Pipeline) and getattr(model, "encode", True) for model in adapted.values()):
         check_levels(X, folds)
-    return Plan(adapted, given, X, y, labels, groups, patient, cv, folds, over, seeds, probes, names)
+    horizons = horizons_of(horizons, y["time"].max())
+    return Plan(adapted, given, X, y, labels, groups, patient, cv, folds, over, seeds, probes, names, horizons)
 
 
 def _digest(folds: Sequence[Fold]) -> str:

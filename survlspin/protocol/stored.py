@@ -23,7 +23,7 @@ from .unit import Unit, fit_unit, name_of
 __all__ = ["fits_in", "keep_study", "keep_unit", "read_runs", "status"]
 
 STUDY, FOLDS, LEDGER = "study", "folds", "ledger"
-SAME = ("validation", "paths", "description", "probes")  # what JSON holds as it is
+SAME = ("validation", "paths", "description", "probes", "horizons")  # what JSON holds as it is
 SAMPLE = 3  # fits whose time stands for their model's
 
 
@@ -91,7 +91,8 @@ def read_runs(folder: str | os.PathLike) -> Runs:
     Raises
     ------
     InputError
-        SL-355, SL-359, SL-360 no store, one of a newer version, a damaged one; SL-369 nothing is finished.
+        SL-355, SL-359, SL-360 no store, one of a newer version, a damaged one; SL-369 nothing is finished; SL-392 one
+        of an older version.
     """
     store = Store.read(folder)
     study, kept, ledger = store.get_json(STUDY), store.get_arrays(FOLDS), store.get_arrays(LEDGER)
@@ -114,6 +115,7 @@ def read_runs(folder: str | os.PathLike) -> Runs:
         ledger=None if ledger is None else Ledger.from_record(*ledger, folds.values()),
         splits=splits,
         unfinished=tuple(missing),
+        horizons=tuple(study["horizons"]),
     )
 
 

@@ -17,6 +17,7 @@ from ..outcome import Outcome
 from ..runs import Fit
 from ..threads import one_thread
 from ..usage import usage
+from .probabilities import predicted
 
 __all__ = ["Unit", "fit_unit", "name_of", "seed_of", "seeded", "take", "takes_validation", "training_rows"]
 
@@ -38,6 +39,8 @@ class Unit:
         Fit the model's path over its penalty.
     points : int, optional
         Penalties on that path.
+    horizons : tuple of float
+        Times by which probabilities of the event are kept; none where the model's baseline hazard is.
     """
 
     model: str
@@ -46,6 +49,7 @@ class Unit:
     seed: int
     path: bool = False
     points: int | None = None
+    horizons: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,6 +87,8 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
         uses = [usage(point, X_train) for point in points]
         used = np.stack([np.packbits(usage(point, X_listed).used, axis=-1) for point in points])
         risk = np.stack([np.asarray(point.predict(X_test)) for point in points])
+        chosen = fitted.chosen if unit.path else 0
+        probabilities = predicted(points, chosen, X_test, y[fold.test], risk, unit.horizons)
     outcome = Outcome.of(y[fold.test])
     estimates = [concordance_of(outcome, row) for row in risk]
     frame = pd.DataFrame([use.counts for use in uses]).assign(C=[estimate.value for estimate in estimates])
@@ -92,13 +98,14 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
         fold=fold.name,
         seed=unit.seed,
         points=frame,
-        chosen=fitted.chosen if unit.path else 0,
+        chosen=chosen,
         share=pd.DataFrame([use.share for use in uses]),
         risk=risk.astype(np.float32),
         influence=np.array([estimate.influence for estimate in estimates], dtype=np.float32),
         definition=estimates[0].definition,
         seconds=seconds,
         used=used,
+        **probabilities,
     )
 
 

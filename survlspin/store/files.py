@@ -39,7 +39,7 @@ __all__ = [
     "write",
 ]
 
-FORMAT = 1
+FORMAT = 2  # from 2 on fits say the probability of the event
 TEMPORARY = ".survlspin-"  # how files begin that are not yet whole
 ENTRY = "survlspin"
 MARK = f'"{ENTRY}":"'.encode()  # the digest follows it: the metadata come first in a file
@@ -81,7 +81,7 @@ def unseal_json(raw: bytes) -> Any:
     Damaged
         It is not as `seal_json` made it.
     InputError
-        SL-359 a newer version made it.
+        SL-359 a newer version made it, SL-392 an older one.
     """
     try:
         body = json.loads(raw)
@@ -91,6 +91,9 @@ def unseal_json(raw: bytes) -> Any:
     if made > FORMAT:
         found = f"the store is of format {made}, written by survlspin {version}; this version ({__version__}) "
         raise InputError("SL-359", f"{found}reads up to {FORMAT}.", "Update survlspin.")
+    if made < FORMAT:
+        found = f"the store is of format {made}, written by survlspin {version}; this version ({__version__}) "
+        raise InputError("SL-392", f"{found}reads {FORMAT} alone.", "Run the study again, with another folder.")
     if stored != digest(canonical(body)) or "content" not in body:
         raise Damaged
     return body["content"]

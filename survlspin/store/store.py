@@ -61,7 +61,7 @@ class Store(StoreFolder):
         InputError
             SL-355 the folder holds something else; SL-356 its plan differs, and in what; SL-357 another process uses
             it; SL-358 it is locked by a process that nobody here can see; SL-359 a newer version wrote it; SL-360 its
-            plan is damaged or cannot be read; SL-361 it cannot be written.
+            plan is damaged or cannot be read; SL-361 it cannot be written; SL-392 an older version wrote it.
         """
         store = cls(folder)
         store._check_folder()
@@ -83,7 +83,8 @@ class Store(StoreFolder):
         Raises
         ------
         InputError
-            SL-355 it is no store; SL-359 a newer version wrote it; SL-360 its plan is damaged or cannot be read.
+            SL-355 it is no store; SL-359, SL-392 a newer or an older version wrote it; SL-360 its plan is damaged or
+            cannot be read.
         """
         store = cls(folder, writable=False)
         stored = store._stored_plan()

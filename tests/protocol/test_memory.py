@@ -1,5 +1,7 @@
 """What a comparison needs, what is free, and the refusal before anything is fitted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import psutil
@@ -8,6 +10,7 @@ from labour import Labour, fits, people
 
 from survlspin.errors import InputError
 from survlspin.folds import Fold, TrainOneTestNine
+from survlspin.outcome import Outcome
 from survlspin.protocol import Unit, memory, run
 from survlspin.protocol.memory import Need, check_memory, free_memory, need_of
 
@@ -21,7 +24,11 @@ def unit(path=False, points=None):
 def test_results_grow_with_points_and_processes_with_their_number():
     X = np.zeros((1000, 20))
     one, path = need_of([unit()], X), need_of([unit(True, 10)], X)
-    assert one.results == 850 * (8 + 3)  # risk and influence, and 20 factors in 3 bytes
+    assert one.results == 850 * (8 + 3) + 150 * 8  # risk and influence, 20 factors in 3 bytes, and the hazard
+    kept = need_of([replace(unit(), horizons=(1.0, 2.0, 5.0))], X)
+    assert kept.results == 850 * (8 + 3 + 3 * 4)
+    few = Outcome.of({"time": np.arange(1000) % 7 + 1.0, "event": np.arange(1000) % 7 > 1})
+    assert need_of([unit()], X, outcome=few).results == 850 * (8 + 3) + 5 * 8
     assert path.results == 10 * one.results
     assert need_of([unit(True)], X).results > path.results
     assert need_of([unit()] * 3, X).results == 3 * one.results

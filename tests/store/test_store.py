@@ -177,14 +177,17 @@ def test_differences_are_short_and_to_be_seen(stored, asked, said):
     assert differences(stored, asked) == said
 
 
-def test_a_newer_store_is_refused_with_both_versions(folder):
+@pytest.mark.parametrize(("code", "made", "can"), [("SL-359", 3, "up to 2"), ("SL-392", 1, "2 alone")])
+def test_a_store_of_another_format_is_refused_with_both_versions(folder, code, made, can):
     with Store.open(folder, PLAN):
         pass
     path = folder / "plan.json"
-    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2').replace(b'"0.1.0"', b'"9.8.7"'))
+    other = f'"format": {made}'.encode()
+    path.write_bytes(path.read_bytes().replace(b'"format": 2', other).replace(b'"0.1.0"', b'"9.8.7"'))
     before = files(folder)
+    said = rf"{code} the store is of format {made}, written by survlspin 9\.8\.7; this version \(.*\) reads {can}\."
     for open_ in (Store.read, lambda place: Store.open(place, PLAN)):
-        with pytest.raises(InputError, match=r"SL-359 the store is of format 2, written by survlspin 9\.8\.7; this"):
+        with pytest.raises(InputError, match=said):
             open_(folder)
     assert files(folder) == before
 
