@@ -1,13 +1,14 @@
 """Every accepted ``y`` becomes one typed value, and every complaint about ``y`` is made here."""
 
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from survlspin._events import event_codes, refuse
 from survlspin._messages import listed, nearest, rows
 from survlspin.errors import InputError, InputTypeError, InputWarning
 
@@ -29,7 +30,7 @@ class Outcome:
     time : float64 array (n,)
         Time to event or censoring, in the unit of the data (months in most registries).
     event : int64 array (n,)
-        1 = event, 0 = censored.
+        1 = event, 0 = censored; of competing risks 1, 2, ... are the causes.
     entry : float64 array (n,), optional
         Delayed entry: the patient is at risk on ``(entry, time]``. Unit of `time`; may be negative.
     weight : float64 array (n,), optional
@@ -57,19 +58,35 @@ class Outcome:
         return Outcome(**{name: values[index] for name, values in self._fields().items()})
 
     def to_y(self) -> np.ndarray:
-        """The same as a structured array: ``event`` (bool), ``time``, and ``entry``, ``weight``, ``stratum`` if any."""
-        fields = {**self._fields(), "event": self.event.astype(bool)}
+        """The same as a structured array: ``time``, ``entry``, ``weight`` and ``stratum`` if any, and ``event``.
+
+        That is a flag, or with competing risks the code of the cause.
+        """
+        event = self.event if self.event.max(initial=0) > 1 else self.event.astype(bool)
+        fields = {**self._fields(), "event": event}
         names = [name for name in FIELDS if name in fields]
         y = np.empty(len(self), dtype=[(name, fields[name].dtype) for name in names])
         for name in names:
             y[name] = fields[name]
         return y
 
+    def of_cause(self, cause: int) -> "Outcome":
+        """The same follow-up with one of the competing causes as the event, 1; the others are censored."""
+        return replace(self, event=(self.event == cause).astype(np.int64))
+
     def _fields(self) -> dict[str, np.ndarray]:
         return {name: values for name, values in vars(self).items() if values is not None}
 
     @classmethod
-    def of(cls, y, *, event_of_interest=None, n_rows: int | None = None, index: pd.Index | None = None) -> "Outcome":
+    def of(
+        cls,
+        y,
+        *,
+        event_of_interest=None,
+        causes: bool = False,
+        n_rows: int | None = None,
+        index: pd.Index | None = None,
+    ) -> "Outcome":
         """Read any accepted `y`; times that differ only by rounding are made equal, as in R's ``survival``.
 
         Parameters
@@ -81,6 +98,8 @@ class Outcome:
         event_of_interest : optional
             The value of ``event`` that is the event; all other values are then censored (cause-specific). Needed
             where the values are not 0/1.
+        causes : bool
+            Keep the codes of competing causes: 0 = censored, 1, 2, ... the causes.
         n_rows : int, optional
             Rows of the predictors that `y` must match.
         index : pandas Index, optional
@@ -93,7 +112,8 @@ class Outcome:
         Raises
         ------
         InputError, InputTypeError
-            With a code SL-101 to SL-115, or SL-301 and SL-302 where `y` does not match the predictors.
+            With a code SL-101 to SL-115; SL-301 and SL-302 where `y` does not match the predictors; SL-601 where
+            events are no codes of causes, SL-602 where causes are asked for and one of them is named, too.
 
         Examples
         --------
@@ -105,9 +125,9 @@ class Outcome:
         fields = {name: _vector(name, values) for name, values in given.items()}
         _check_rows({name: len(values) for name, values in fields.items()}, n_rows)
         _check_index([values.index for values in given.values() if isinstance(values, pd.Series)], index)
-        event = _event(fields["event"], event_of_interest)
+        event = event_codes(fields["event"], event_of_interest, causes)
         time = _time("time", fields["time"])
-        _refuse("SL-104", time < 0, "negative time", "Check the dates these times were made from.")
+        refuse("SL-104", time < 0, "negative time", "Check the dates these times were made from.")
         entry = _time("entry", fields["entry"]) if "entry" in fields else None
         time, entry = _without_rounding(time, entry)
         if entry is not None and (late := entry >= time).any():
@@ -127,6 +147,7 @@ def split_xy(
     stratum: str | None = None,
     *,
     event_of_interest=None,
+    causes: bool = False,
     zero_time: str = "keep",
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Split a table into predictors and outcome.
@@ -138,6 +159,8 @@ def split_xy(
         Names of the columns that hold the outcome, as in `Outcome`; all other columns are predictors.
     event_of_interest : optional
         The value of the event column that is the event, where the values are not 0/1; other values are censored.
+    causes : bool
+        Keep the codes of competing causes: 0 = censored, 1, 2, ... the causes.
     zero_time : {"keep", "half", "drop", "refuse"}
         What to do with times of 0, which registries give to patients seen for less than one unit. ``"half"``: set
         them to half a unit, or to half of the smallest positive time if that is shorter. ``"drop"``: leave these
@@ -148,12 +171,13 @@ def split_xy(
     X : DataFrame
         The predictors, index kept.
     y : structured array
-        ``event`` (bool), ``time`` (float), and ``entry``, ``weight``, ``stratum`` where named.
+        ``event`` (bool, or the code of the cause), ``time`` (float), and ``entry``, ``weight``, ``stratum`` where
+        named.
 
     Raises
     ------
     InputError
-        With a code SL-101 to SL-115, SL-119 or SL-120.
+        With a code SL-101 to SL-115, SL-119, SL-120, SL-601 or SL-602.
 
     Warns
     -----
@@ -177,7 +201,7 @@ def split_xy(
             raise InputError("SL-115", f"{role}={name!r} is no column of the table{nearest(str(name), df.columns)}.")
     fields = {role: _vector(role, df[name]) for role, name in named.items()}
     times, zero = _zero_times(fields["time"], zero_time)
-    outcome = Outcome.of({**fields, "time": times}, event_of_interest=event_of_interest)
+    outcome = Outcome.of({**fields, "time": times}, event_of_interest=event_of_interest, causes=causes)
     X = df.drop(columns=list(named.values()))
     if zero_time == "drop" and zero.any():
         X, outcome = X.loc[~zero], outcome.take(~zero)
@@ -188,7 +212,7 @@ def split_xy(
     return X, outcome.to_y()
 
 
-def check_enough_events(outcome: Outcome, force: bool = False) -> None:
+def check_enough_events(outcome: Outcome, force: bool = False, of: str = "") -> None:
     """Refuse to fit a model to fewer than 10 events.
 
     Parameters
@@ -196,6 +220,8 @@ def check_enough_events(outcome: Outcome, force: bool = False) -> None:
     outcome : Outcome
     force : bool
         Turn the refusal of 1 to 9 events into a warning; no event at all is refused always.
+    of : str
+        What messages say of the events: " of cause 2".
 
     Raises
     ------
@@ -204,9 +230,11 @@ def check_enough_events(outcome: Outcome, force: bool = False) -> None:
     """
     n = outcome.n_events
     if n == 0:
-        raise InputError("SL-116", f"no event among {len(outcome)} rows.", "There is nothing to fit; check the coding.")
+        raise InputError(
+            "SL-116", f"no event{of} among {len(outcome)} rows.", "There is nothing to fit; check the coding."
+        )
     if n < ENOUGH_EVENTS:
-        found = f"only {n} event{'' if n == 1 else 's'} among {len(outcome)} rows, fewer than {ENOUGH_EVENTS}."
+        found = f"only {n} event{'' if n == 1 else 's'}{of} among {len(outcome)} rows, fewer than {ENOUGH_EVENTS}."
         if not force:
             raise InputError("SL-117", found, "Results would be noise; force=True fits all the same.")
         warnings.warn(InputWarning("SL-117", found, "The results are noise."), stacklevel=3)
@@ -269,15 +297,10 @@ def _numbers(name: str, values: pd.Series) -> np.ndarray:
     return values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
 
 
-def _refuse(code: str, bad: np.ndarray, what: str, remedy: str) -> None:
-    if bad.any():
-        raise InputError(code, f"{what} in {rows(bad)}.", remedy)
-
-
 def _time(name: str, values: pd.Series) -> np.ndarray:
     time = _numbers(name, values)
-    _refuse("SL-101", np.isnan(time), f"missing {name}", "Drop these rows, or find it out.")
-    _refuse("SL-102", np.isinf(time), f"infinite {name}", "Give the time of last contact.")
+    refuse("SL-101", np.isnan(time), f"missing {name}", "Drop these rows, or find it out.")
+    refuse("SL-102", np.isinf(time), f"infinite {name}", "Give the time of last contact.")
     return time
 
 
@@ -288,40 +311,10 @@ def _zero_times(values: pd.Series, zero_time: str) -> tuple[pd.Series, np.ndarra
     time = _numbers("time", values)
     zero = time == 0
     if zero_time == "refuse":
-        _refuse("SL-119", zero, "time of 0", "Keep, move or drop these rows: zero_time='keep', 'half' or 'drop'.")
+        refuse("SL-119", zero, "time of 0", "Keep, move or drop these rows: zero_time='keep', 'half' or 'drop'.")
     if zero_time in ("half", "drop"):
         time[zero] = time[time > 0].min(initial=1.0) / 2
     return pd.Series(time, index=values.index), zero
-
-
-def _event(values: pd.Series, event_of_interest) -> np.ndarray:
-    """1 where the event happened, else 0."""
-    _refuse("SL-106", values.isna().to_numpy(), "missing event", "Drop these rows, or find it out.")
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.dtype.categories.dtype)
-    values = values.infer_objects()
-    if event_of_interest is not None:
-        event = (values.astype(object) == event_of_interest).to_numpy(dtype=bool)
-        if not event.any():
-            found = f"event_of_interest={event_of_interest!r} does not occur"
-            raise InputError("SL-108", f"{found}; event has values {_distinct(values)}.")
-        return event.astype(np.int64)
-    if not (types.is_numeric_dtype(values.dtype) or types.is_bool_dtype(values.dtype)):
-        found = f"event has values {_distinct(values)}; this model takes 0/1."
-        raise InputError("SL-107", found, 'Name the one that is the event: event_of_interest="...".')
-    codes = values.to_numpy(dtype=np.float64)
-    if not ((codes == 0) | (codes == 1)).all():
-        no_code = ~np.isfinite(codes) | (codes != np.rint(codes))
-        _refuse("SL-105", no_code, "event is no whole number", "Events are coded 0/1.")
-        distinct = np.unique(codes).astype(int)
-        found = f"event has values {_distinct(distinct)}; this model takes 0/1."
-        likely = distinct[min(1, len(distinct) - 1)]
-        raise InputError("SL-103", found, f"Name the event of interest: event_of_interest={likely}.")
-    return codes.astype(np.int64)
-
-
-def _distinct(values: Iterable) -> str:
-    return f"{{{listed(sorted(set(values), key=lambda value: (str(type(value)), value)))}}}"
 
 
 def _without_rounding(time: np.ndarray, entry: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -338,13 +331,13 @@ def _without_rounding(time: np.ndarray, entry: np.ndarray | None) -> tuple[np.nd
 
 def _weight(values: pd.Series) -> np.ndarray:
     weight = _numbers("weight", values)
-    _refuse("SL-111", ~(np.isfinite(weight) & (weight >= 0)), "weight negative, missing or infinite", "")
+    refuse("SL-111", ~(np.isfinite(weight) & (weight >= 0)), "weight negative, missing or infinite", "")
     if weight.sum() == 0 and len(weight):
         raise InputError("SL-112", "all weights are 0.", "A row of weight 0 counts as absent.")
     return weight
 
 
 def _stratum(values: pd.Series) -> np.ndarray:
-    _refuse("SL-113", values.isna().to_numpy(), "missing stratum", "Drop these rows, or give them a stratum.")
+    refuse("SL-113", values.isna().to_numpy(), "missing stratum", "Drop these rows, or give them a stratum.")
     labels = values.to_numpy()
     return labels.astype(str) if labels.dtype == object else labels.copy()

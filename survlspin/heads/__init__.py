@@ -3,5 +3,6 @@
 from .base import Head, Quadratic, Target
 from .cox import Cox
 from .glm import Bernoulli, Gaussian, Multinomial
+from .risks import CauseSpecificCox
 
-__all__ = ["Bernoulli", "Cox", "Gaussian", "Head", "Multinomial", "Quadratic", "Target"]
+__all__ = ["Bernoulli", "CauseSpecificCox", "Cox", "Gaussian", "Head", "Multinomial", "Quadratic", "Target"]
