@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Incidence": "states",
+    "AalenJohansen": "states",
     "LogRank": "logrank",
     "StepCurve": "limit",
-    "SurvivalCurves": "curves",
+    "SurvivalCurves": "results",
     "aalen_johansen": "states",
     "censoring_curve": "limit",
     "follow_up": "curves",

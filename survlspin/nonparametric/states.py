@@ -2,20 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from survlspin.errors import InputError
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric.intervals import check_scale, limits
-from survlspin.nonparametric.limit import Tally, tally_of
+from survlspin.nonparametric.limit import Tally, step, tally_of
+from survlspin.nonparametric.variance import of_incidence, of_integral
 
-__all__ = ["incidence"]
+__all__ = ["AalenJohansen", "aalen_johansen", "incidence"]
 
 ALPHA = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The probability of every state at each time of one stratum (C + 1, K), and its standard error."""
+
+    tally: Tally
+    pstate: np.ndarray
+    std_err: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class AalenJohansen:
+    """The probabilities over time of being without any event, state 0, and of having had each cause's event.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row for each stratum, state and time: ``stratum`` (where there are strata), ``state``, ``time``, ``n_risk``,
+        ``n_event`` (of the state's cause; of none for state 0), ``pstate``, ``std_err``, ``lower``, ``upper``.
+    definition : str
+        One line that says what was computed.
+    """
+
+    groups: dict  # label -> States
+    ci: str
+    alpha: float
+    definition: str
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        tables = {label: self._table(states) for label, states in self.groups.items()}
+        if None in tables:
+            return tables[None]
+        return pd.concat(tables, names=["stratum"]).reset_index(level=0).reset_index(drop=True)
+
+    def at(self, t, cause: int = 1, stratum=None) -> np.ndarray:
+        """Return the probability of having had the event of a `cause` by the times `t`; 0: of none; of one stratum."""
+        states = self.groups[stratum]
+        return step(states.tally.time, states.pstate[cause], t, float(cause == 0))
+
+    def _table(self, states: States) -> pd.DataFrame:
+        tally = states.tally
+        low, high = limits(states.pstate, states.std_err, self.ci, self.alpha)
+        events = np.concatenate([np.zeros((1, len(tally.time))), tally.by_code[1:]])
+        columns = {"n_event": events, "pstate": states.pstate, "std_err": states.std_err, "lower": low, "upper": high}
+        state = np.repeat(np.arange(len(events)), len(tally.time))
+        known = {"state": state, "time": np.tile(tally.time, len(events)), "n_risk": np.tile(tally.n_risk, len(events))}
+        return pd.DataFrame({**known, **{name: values.ravel() for name, values in columns.items()}})
+
+
+def aalen_johansen(
+    time, event, *, weight=None, entry=None, stratum=None, cluster=None, ci: str = "log", alpha: float = ALPHA
+) -> AalenJohansen:
+    """Cumulative incidences of competing events, equal to R's ``survfit`` of an event with several states.
+
+    Parameters
+    ----------
+    time : array (n,)
+        Follow-up time in any unit.
+    event : array (n,)
+        0 for censoring, 1, 2, ... for the causes.
+    weight, entry, stratum, cluster : arrays (n,), optional
+        Case weights, delayed entry, labels of groups with curves of their own, labels of rows that are not independent.
+    ci : {"log", "plain", "log-log", "logit", "arcsin"}
+        The scale, of each probability, on which its interval is symmetric.
+    alpha : float in (0, 1)
+        One minus the coverage of intervals.
+
+    Returns
+    -------
+    AalenJohansen
+        With standard errors by the infinitesimal jackknife.
+
+    Raises
+    ------
+    InputError
+        SL-323 without a row of positive weight, SL-324 for an unknown `ci` or `alpha`; with the codes of
+        `survlspin.metrics.inputs.rows_of`.
+
+    References
+    ----------
+    Aalen, Johansen (1978), An empirical transition matrix for non-homogeneous Markov chains based on censored
+    observations, Scandinavian Journal of Statistics 5, 141-150.
+
+    Examples
+    --------
+    >>> curves = aalen_johansen([1, 2, 3, 4], [1, 2, 0, 1])
+    >>> curves.at([1, 4], cause=1), curves.at([1, 4], cause=2)
+    (array([0.25, 0.75]), array([0.  , 0.25]))
+    """
+    check_scale(ci, alpha)
+    rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster, causes=True)
+    n_causes = max(int(rows.event.max(initial=0)), 1)
+    groups = {}
+    for code, label in enumerate([None] if stratum is None else rows.strata):
+        mine = slice(None) if stratum is None else rows.stratum == code
+        columns = (rows.time, rows.event, rows.weight, rows.entry, rows.cluster)
+        *columns, own = (None if a is None else a[mine] for a in columns)
+        groups[label] = _states(tally_of(*columns, n_causes), own)
+    return AalenJohansen(groups, ci, alpha, f"Aalen-Johansen; {1 - alpha:.0%} on the {ci} scale")
+
+
+def _states(tally: Tally, cluster: np.ndarray | None) -> States:
+    per_survivor = np.divide(1.0, tally.survivors, out=np.zeros(len(tally.time)), where=tally.survivors > 0)
+    none = of_integral(tally, cluster, per_survivor, per_survivor * tally.n_event / tally.n_risk)
+    squares = [tally.survival**2 * none] + [of_incidence(tally, cluster, c) for c in range(1, tally.n_causes + 1)]
+    events = np.cumsum(tally.before * tally.by_code[1:] / tally.n_risk, axis=1)
+    return States(tally, np.concatenate([tally.survival[None], events]), np.sqrt(squares))
 
 
 def incidence(
