@@ -27,7 +27,7 @@ def opened(report: dict[str, Any]) -> Iterator[str]:
             yield f"  Each path's smallest penalty that selects at most {100 * probes['rate']:g}% of them is chosen."
     if report["horizons"]:
         times = " and ".join(f"{time:g}" for time in report["horizons"])
-        yield f"Probabilities of the event are kept by {times} {report['time_unit']}."
+        yield f"Horizons: {times}; the probability of the event by then is kept."
     if report["store"]:
         yield f"Store: {report['store']}. It keeps what is done; it holds patients' rows."
 

@@ -19,12 +19,13 @@ from survlspin import _calls, explaining, job, results, studies
 from survlspin._study_text import opened, settings, studied
 from survlspin._text import duration
 from survlspin.estimators import CoxLLSPIN
+from survlspin.protocol import read_runs
 from survlspin.store import Store, StoreFolder
 from survlspin.summary import closing
 
 COLUMNS = ("--time", "months", "--event", "died", "--id", "id")
 SMALL = ("--members", 1, "--points", 3, "--jobs", 1, "--skip", "lspin", "--skip", "deepsurv", "--skip", "forest")
-STUDY = (*COLUMNS, *SMALL, "--protocol", "one-nine", "--folds", 3, "--tune", 2, "--probes", 3)
+STUDY = (*COLUMNS, *SMALL, "--protocol", "one-nine", "--folds", 3, "--tune", 2, "--probes", 3, "--horizon", 50)
 NEW = {"splits.csv", "ledger.csv", "probes.csv", "stability.csv", "frequency.csv", "agreement-LLSPIN.csv"}
 LABELS = [f"patient-{i:03d}" for i in range(120)]
 
@@ -173,6 +174,9 @@ def test_a_study_is_resumed_from_its_store_alone(study, copy):
     again = json.loads((copy / "store" / "job.json").read_text())["content"]
     assert again["options"]["data"] == str(study[0] / "patients.csv")
     assert again["options"]["out"] == str(copy / "again")
+    assert again["options"]["horizon"] == [50.0]
+    assert read_runs(copy / "store").horizons == (50.0,)
+    assert "Horizons: 50; the probability" in words(output)
 
 
 def test_another_call_is_refused(copy):
@@ -362,6 +366,9 @@ def test_options_of_a_study_reach_its_plan(planned):
     text = words("\n".join(opened(plan.opening())))
     assert "7 trials per model (this package's spaces)" in text
     assert "Fits: 3 of every model" in text
+    plan = planned("--horizon", 60, "--horizon", 24.5)
+    assert plan.horizons == job._asked(plan)["horizons"] == (24.5, 60)
+    assert "Horizons: 24.5 and 60; the" in words("\n".join(opened(plan.opening())))
     paper = planned("--tune", 7, "--preset", "lspin2022")
     assert paper.tune.spaces == "lspin2022"
     assert "Table B.4" in "".join(opened(paper.opening()))
