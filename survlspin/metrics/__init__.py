@@ -1,6 +1,20 @@
 """Measures of a model: each is a function that returns an `Estimate`, a number with its error and its definition."""
 
+from survlspin.metrics.calibration import (
+    calibration_in_the_large,
+    calibration_slope,
+    observed_expected,
+    poisson_slope,
+)
 from survlspin.metrics.concordance import concordance, concordance_of
 from survlspin.metrics.estimate import Estimate
 
-__all__ = ["Estimate", "concordance", "concordance_of"]
+__all__ = [
+    "Estimate",
+    "calibration_in_the_large",
+    "calibration_slope",
+    "concordance",
+    "concordance_of",
+    "observed_expected",
+    "poisson_slope",
+]
