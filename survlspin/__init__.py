@@ -9,6 +9,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CauseSpecificCoxLLSPIN": "estimators",
+    "CauseSpecificCoxLSPIN": "estimators",
+    "CauseSpecificCoxSTG": "estimators",
+    "CauseSpecificDeepSurv": "estimators",
     "CoxGradientLasso": "estimators",
     "CoxLLSPIN": "estimators",
     "CoxLSPIN": "estimators",

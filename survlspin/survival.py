@@ -59,13 +59,7 @@ class SurvivalEstimator(DesignEstimator, ABC):
             SL-461 where y has entry times, weights or strata that the model cannot use.
         """
         outcome = outcome_of(X, y)
-        unused = [name for name in {"entry", "weight", "stratum"} - self.uses if getattr(outcome, name) is not None]
-        if unused:
-            raise InputError(
-                "SL-461",
-                f"y has {' and '.join(sorted(unused))}, which {type(self).__name__} cannot use.",
-                "Leave this model out, or make y without.",
-            )
+        refuse_unused(outcome, self)
         check_enough_events(outcome, force=True)
         return outcome
 
@@ -82,6 +76,12 @@ class CoxModel(SurvivalEstimator):
     baseline_ : survlspin.heads.baseline.Baseline
         Of a patient with log-risk 0.
     """
+
+    def _place(self, cause: int) -> int:
+        """Return the number of the output that stands for a cause: there is one; SL-605 for another."""
+        if cause != 1:
+            raise InputError("SL-605", f"cause={cause!r}; the model was fitted to one kind of event.", "Leave it out.")
+        return 0
 
     def _set_baseline(self, eta: np.ndarray, outcome: Outcome) -> None:
         self.baseline_ = Cox().baseline(torch.as_tensor(eta, dtype=torch.float64), outcome)
@@ -104,6 +104,17 @@ class CoxModel(SurvivalEstimator):
         risk = self.predict(X)
         hazards = self.baseline_.cumulative_hazard(risk, self.unique_times_, stratum)
         return hazards if return_array else step_functions(self.unique_times_, hazards, 0.0)
+
+
+def refuse_unused(outcome: Outcome, model) -> None:
+    """Refuse entry times, weights or strata that the model does not use (SL-461)."""
+    unused = [name for name in {"entry", "weight", "stratum"} - model.uses if getattr(outcome, name) is not None]
+    if unused:
+        raise InputError(
+            "SL-461",
+            f"y has {' and '.join(sorted(unused))}, which {type(model).__name__} cannot use.",
+            "Leave this model out, or make y without.",
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,11 @@
 """Estimators in scikit-learn's and scikit-survival's manner: how sparsity acts, times what is predicted."""
 
+from .cause_specific import (
+    CauseSpecificCoxLLSPIN,
+    CauseSpecificCoxLSPIN,
+    CauseSpecificCoxSTG,
+    CauseSpecificDeepSurv,
+)
 from .completion import complete
 from .coxph import CoxPH
 from .coxph_path import lasso_path
@@ -14,6 +20,10 @@ from .path import Path
 from .stg import CoxSTG, STGClassifier, STGRegressor
 
 __all__ = [
+    "CauseSpecificCoxLLSPIN",
+    "CauseSpecificCoxLSPIN",
+    "CauseSpecificCoxSTG",
+    "CauseSpecificDeepSurv",
     "CoxGradientLasso",
     "CoxLLSPIN",
     "CoxLSPIN",

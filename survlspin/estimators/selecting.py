@@ -12,6 +12,7 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
+from ..competing import CauseSpecificModel
 from ..design import Design
 from ..factors import Explanation, FactorTable
 from ..nets import Net
@@ -47,31 +48,33 @@ class Selecting(NetEstimator, ABC):
         """Return how many factors each patient's answer uses."""
         return self.selected(X).sum(axis=1).rename("n_selected")
 
-    @available_if(lambda self: isinstance(self, CoxModel))
-    def risk_factors(self, X) -> FactorTable:
+    @available_if(lambda self: isinstance(self, CoxModel | CauseSpecificModel))
+    def risk_factors(self, X, cause: int = 1) -> FactorTable:
         """Return the table of each patient's risk factors, made block by block.
 
         See `survlspin.factors.FactorTable`. For a model that is linear in the factors it selects, baseline and
         contributions add up to the log-risk; for others there are no such contributions, and they are left empty.
+        Of competing causes, which share the factors, the log-risk is that of `cause`.
         """
         net, x = self._fitted(X)
         linear = "coef" in net.eval()(torch.zeros_like(x[:1]))[1]
-        values = self.design_.values(X)
-        return FactorTable(lambda: self._explain(net, x, values), len(x), linear)
+        values, output = self.design_.values(X), self._place(cause)
+        return FactorTable(lambda: self._explain(net, x, values, output), len(x), linear)
 
     def _context(self, design: Design) -> np.ndarray:
         """Return the columns that alone choose the others, and are always used: positions, maybe none."""
         return np.arange(0)
 
-    def _explain(self, net: Net, x: Tensor, values: pd.DataFrame) -> Iterator[Explanation]:
+    def _explain(self, net: Net, x: Tensor, values: pd.DataFrame, output: int) -> Iterator[Explanation]:
         design = self.design_
         context = np.zeros(len(design.factors), dtype=bool)
         context[design.group[self._context(design)]] = True
-        eta, at_reference = _pass(net, torch.zeros_like(x[:1]))
-        baseline = float((eta[:, 0] - self.center_[:, 0]).mean())
+        center = self.center_[:, output]
+        eta, at_reference = _pass(net, torch.zeros_like(x[:1]), output)
+        baseline = float((eta[:, 0] - center).mean())
         for start in range(0, max(len(x), 1), BLOCK):
             rows = slice(start, start + BLOCK)
-            eta, parts = _pass(net, x[rows])
+            eta, parts = _pass(net, x[rows], output)
             main = parts["offset"] - at_reference["offset"] if context.any() else None
             yield Explanation(
                 index=values.index[rows],
@@ -84,7 +87,7 @@ class Selecting(NetEstimator, ABC):
                 contribution=(parts["coef"] * x[rows].cpu().numpy()).mean(0) if "coef" in parts else None,
                 context_contribution=None if main is None else main.mean(0),
                 baseline=baseline,
-                log_risk=(eta - self.center_).mean(0),
+                log_risk=(eta - center[:, None]).mean(0),
                 reference=design.reference,
             )
 
@@ -104,14 +107,14 @@ class Selecting(NetEstimator, ABC):
         return pd.DataFrame(values, index=self.design_.index(X), columns=list(self.design_.factors))
 
 
-def _pass(net: Net, x: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return log-risks (M, n) and parts, without the axis of outputs."""
+def _pass(net: Net, x: Tensor, output: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return log-risks (M, n) and parts of one output, without the axis of outputs."""
     with torch.no_grad():
         eta, parts = net.eval()(x)
         wide = {"selected": net.selected(parts)}
     wide |= {"gate": parts["gate"]} if "gate" in parts else {}
-    wide |= {name: parts[name][..., 0] for name in ("coef", "offset") if name in parts}
-    return eta[..., 0].cpu().numpy(), {name: value.double().cpu().numpy() for name, value in wide.items()}
+    wide |= {name: parts[name][..., output] for name in ("coef", "offset") if name in parts}
+    return eta[..., output].cpu().numpy(), {name: value.double().cpu().numpy() for name, value in wide.items()}
 
 
 def by_factor(selected: np.ndarray, design: Design) -> np.ndarray:

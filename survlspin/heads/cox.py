@@ -77,14 +77,18 @@ class Cox(Head[CoxTarget]):
         ``survfit(coxph(...))`` for either).
         """
         bins = Bins.of(outcome)
-        target = self._target(bins, outcome)
-        terms = Terms(eta.reshape(1, -1), target)
-        none = torch.zeros(len(bins.time), 1, dtype=torch.float64)
-        jumps = none.index_add(0, target.term_bin, target.term_weight / terms.denominator)[:, 0].numpy()
-        labels = np.array([None]) if bins.labels is None else bins.labels
-        curves = {}
-        for code, label in enumerate(labels.tolist()):
-            mine = bins.stratum == code
-            with np.errstate(divide="ignore"):
-                curves[label] = bins.time[mine], np.log(np.cumsum(jumps[mine])) - float(terms.largest)
-        return Baseline(curves)
+        return baseline_of(eta, self._target(bins, outcome), bins)
+
+
+def baseline_of(eta: Tensor, target: CoxTarget, bins: Bins) -> Baseline:
+    """Return the cumulative baseline hazard of the log-risks `eta` (n,), whose event times are the `bins`."""
+    terms = Terms(eta.reshape(1, -1), target)
+    none = torch.zeros(len(bins.time), 1, dtype=torch.float64)
+    jumps = none.index_add(0, target.term_bin, target.term_weight / terms.denominator)[:, 0].numpy()
+    labels = np.array([None]) if bins.labels is None else bins.labels
+    curves = {}
+    for code, label in enumerate(labels.tolist()):
+        mine = bins.stratum == code
+        with np.errstate(divide="ignore"):
+            curves[label] = bins.time[mine], np.log(np.cumsum(jumps[mine])) - float(terms.largest)
+    return Baseline(curves)
