@@ -12,7 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     import matplotlib.figure
 
-__all__ = ["Figure", "Report", "Section", "Table", "Text", "shown"]
+__all__ = ["Figure", "Report", "Section", "Table", "Text", "hidden_counts", "shown"]
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,15 @@ class Table:
         Where counts make a total (`within`) and one of them is hidden, the next smallest is, too.
         """
         frame = self.frame.reset_index(drop=True)
+        total = None if self.within is None else frame[self.within].ne(frame[self.within].shift()).cumsum()
         for column, derived in self.counts.items():
             values = pd.to_numeric(frame[column], errors="coerce")
-            hidden = values.between(1, least - 1)
-            if self.within is not None:
-                hidden |= _second(values, hidden, frame[self.within])
+            small = values.between(1, least - 1)
+            hidden = small if total is None else values.groupby(total).transform(hidden_counts, least).astype(bool)
             if hidden.any():
-                frame[column] = frame[column].astype(object).mask(hidden, f"<{least}")
+                frame[column] = frame[column].astype(object).mask(hidden, "hidden").mask(small, f"<{least}")
                 for other in derived:
                     frame[other] = frame[other].astype(object).mask(hidden, "")
-                small = hidden & ~values.between(1, least - 1)
-                frame[column] = frame[column].mask(small, "hidden")
         return frame
 
 
@@ -152,11 +150,16 @@ def shown(count: int, least: int) -> int | str:
     return f"<{least}" if 0 < count < least else int(count)
 
 
-def _second(values: pd.Series, hidden: pd.Series, total: pd.Series) -> pd.Series:
-    """Return the next smallest count of every run of equal totals in which a single count is hidden."""
-    more = pd.Series(np.zeros(len(values), dtype=bool), index=values.index)
-    for _, rows in values.groupby((total != total.shift()).cumsum()):
-        open_ = rows[~hidden[rows.index] & rows.gt(0)]
-        if hidden[rows.index].sum() == 1 and len(open_):
-            more[open_.idxmin()] = True
-    return more
+def hidden_counts(counts: np.ndarray, least: int) -> np.ndarray:
+    """Return which counts of one total are hidden, bool (k,): the small ones, and with a single one the next smallest.
+
+    Examples
+    --------
+    >>> hidden_counts(np.array([3, 40, 50, 0]), 5).tolist()
+    [True, True, False, False]
+    """
+    counts = np.asarray(counts, dtype=float)
+    hidden = (counts >= 1) & (counts < least)
+    if hidden.sum() == 1 and (rest := ~hidden & (counts > 0)).any():
+        hidden[np.where(rest, counts, np.inf).argmin()] = True
+    return hidden
