@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CauseSpecificCoxLLSPIN": "estimators",
     "CauseSpecificCoxLSPIN": "estimators",
+    "CauseSpecificCoxPH": "estimators",
     "CauseSpecificCoxSTG": "estimators",
     "CauseSpecificDeepSurv": "estimators",
     "CoxGradientLasso": "estimators",
@@ -24,6 +25,7 @@ _HOMES = {
     "DenseClassifier": "estimators",
     "DenseRegressor": "estimators",
     "External": "folds",
+    "FineGray": "estimators",
     "GradientLassoClassifier": "estimators",
     "GradientLassoRegressor": "estimators",
     "InputError": "errors",

@@ -6,6 +6,7 @@ from .cause_specific import (
     CauseSpecificCoxSTG,
     CauseSpecificDeepSurv,
 )
+from .causes_linear import CauseSpecificCoxPH, FineGray
 from .completion import complete
 from .coxph import CoxPH
 from .coxph_path import lasso_path
@@ -22,6 +23,7 @@ from .stg import CoxSTG, STGClassifier, STGRegressor
 __all__ = [
     "CauseSpecificCoxLLSPIN",
     "CauseSpecificCoxLSPIN",
+    "CauseSpecificCoxPH",
     "CauseSpecificCoxSTG",
     "CauseSpecificDeepSurv",
     "CoxGradientLasso",
@@ -34,6 +36,7 @@ __all__ = [
     "DeepSurv",
     "DenseClassifier",
     "DenseRegressor",
+    "FineGray",
     "GradientLassoClassifier",
     "GradientLassoRegressor",
     "LLSPINClassifier",
