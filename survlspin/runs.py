@@ -17,6 +17,7 @@ from .errors import InputError
 from .fit_record import Fit
 from .fold_mean import FoldMean, interval
 from .folds import Fold
+from .instability import Instability, instability
 from .probes import probe_report, probe_share, smallest_lambda
 from .selection import agreement_of, frequency_of, stability_of
 
@@ -222,6 +223,11 @@ class Runs:
         shared = "share patients, which makes them more alike" if trained.duplicated().any() else "share no patient"
         table.attrs["nogueira"] = f"95 % limits by the jackknife over folds and Student's t; training sets {shared}"
         return table
+
+    def instability(self, model: str, horizon: float) -> Instability:
+        """Return how each patient's probability of the event differs over fits that did not train on the patient: see
+        `survlspin.instability.instability`."""
+        return instability(self, model, horizon)
 
     def frequency(self) -> pd.DataFrame:
         """Return one row per model and factor: the number of ``folds`` that use it for half of their training patients
