@@ -6,15 +6,18 @@ from survlspin.metrics.calibration import (
     observed_expected,
     poisson_slope,
 )
-from survlspin.metrics.concordance import concordance, concordance_of
+from survlspin.metrics.compare import compare
+from survlspin.metrics.concordance import concordance, concordance_of, uno
 from survlspin.metrics.estimate import Estimate
 
 __all__ = [
     "Estimate",
     "calibration_in_the_large",
     "calibration_slope",
+    "compare",
     "concordance",
     "concordance_of",
     "observed_expected",
     "poisson_slope",
+    "uno",
 ]

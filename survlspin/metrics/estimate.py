@@ -24,10 +24,13 @@ class Estimate:
     definition : str
         One line that says what was computed, conventions included.
     influence : ndarray (n,) or None
-        What each patient adds to the error of `value`: the squares sum to ``se ** 2``. The standard error of a
-        difference of two measures on the same patients is the root of the sum of ``(a.influence - b.influence) ** 2``.
+        What each patient (each cluster, where there are) adds to the error of `value`: the squares sum to ``se ** 2``.
+        The standard error of a difference of two measures on the same patients is the root of the sum of
+        ``(a.influence - b.influence) ** 2``: see `compare`.
     counts : DataFrame or None
         What `value` was made of; one row per stratum.
+    rows : str
+        A digest of the patients' outcomes (`Rows.digest`), by which `compare` knows that two measures share them.
     """
 
     value: float
@@ -37,6 +40,7 @@ class Estimate:
     definition: str
     influence: np.ndarray | None = None
     counts: pd.DataFrame | None = None
+    rows: str = ""
 
     def __repr__(self) -> str:
         return f"{self.value:.4f} (SE {self.se:.4f}, 95% {self.low:.4f} to {self.high:.4f}) {self.definition}"
