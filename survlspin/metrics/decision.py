@@ -1,0 +1,162 @@
+"""Decision curves: what acting on predictions is worth, in true positives per patient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from survlspin.errors import InputError
+from survlspin.metrics.calibration import per_horizon, symmetric
+from survlspin.metrics.estimate import Estimate
+from survlspin.metrics.inputs import Rows, rows_of
+from survlspin.nonparametric.limit import tally_of
+from survlspin.nonparametric.states import check_cause, incidence_at
+
+__all__ = ["decision_curve", "net_benefit"]
+
+
+def net_benefit(
+    time, event, probability, horizon: float, thresholds, *, cause: int = 1, weight=None
+) -> Estimate | tuple[Estimate, ...]:
+    """Net benefit of treating those whose predicted probability of the event reaches a threshold.
+
+    Parameters
+    ----------
+    time : array (n,)
+        Follow-up time in any unit.
+    event : array (n,)
+        0 for censoring, 1 for the event; with competing risks 1, 2, ... for the causes.
+    probability : array (n,)
+        Predicted probability of the event by the horizon.
+    horizon : float
+    thresholds : float or sequence of float
+        Probabilities between 0 and 1 from which one would act: a clinical question that has no default.
+    cause : int
+        The event that is predicted.
+    weight : array (n,), optional
+        Case weights, at least 0.
+
+    Returns
+    -------
+    Estimate, or a tuple of them, one for each threshold
+        ``share (F - (1 - F) t / (1 - t))`` with the share of patients at or above the threshold t, and F their
+        observed risk by the horizon (Kaplan-Meier's 1 - S, or Aalen and Johansen's incidence of the cause); 0 where
+        nobody reaches it. ``se`` and ``influence`` are the infinitesimal jackknife, the share's variation included.
+
+    Raises
+    ------
+    InputError
+        SL-315 for a threshold that is not between 0 and 1, or none; with the codes of
+        `survlspin.metrics.observed_expected`.
+
+    References
+    ----------
+    Vickers, Cronin, Elkin, Gonen (2008), Extensions to decision curve analysis, BMC Medical Informatics and Decision
+    Making 8:53.
+
+    Examples
+    --------
+    >>> round(net_benefit([1, 2, 3, 4], [1, 1, 0, 0], [0.9, 0.6, 0.7, 0.1], horizon=2, thresholds=0.5).value, 4)
+    0.25
+    """
+    rows = rows_of(time, event, weight=weight, causes=True)
+    check_cause(cause, rows.event)
+    at = _thresholds(thresholds)
+
+    def of(p: np.ndarray, h: float) -> tuple[Estimate, ...]:
+        return tuple(_benefit(rows, p >= t, h, t, cause) for t in at)
+
+    found = per_horizon(rows, probability, _single(horizon), of)
+    return found if np.ndim(thresholds) else found[0]
+
+
+def decision_curve(
+    time, event, probability, horizon: float, thresholds, *, cause: int = 1, weight=None
+) -> pd.DataFrame:
+    """Net benefit of the model, of treating all and of treating none, over thresholds.
+
+    Parameters
+    ----------
+    time, event, probability, horizon, thresholds, cause, weight
+        As in `net_benefit`; `thresholds` is a sequence.
+
+    Returns
+    -------
+    DataFrame
+        A row for each ``threshold``: the share ``positive`` at or above it; the net benefit of the ``model`` with its
+        error ``se`` and 95 % limits ``low`` and ``high``; that of treating ``all`` and ``none`` (0); the model's
+        ``gain`` over the better of these two with its error ``gain_se``.
+
+    Raises
+    ------
+    InputError
+        As in `net_benefit`.
+
+    References
+    ----------
+    Vickers, Elkin (2006), Decision curve analysis, Medical Decision Making 26, 565-574; and as in `net_benefit`.
+
+    Examples
+    --------
+    >>> curve = decision_curve([1, 2, 3, 4], [1, 1, 0, 0], [0.9, 0.6, 0.7, 0.1], horizon=2, thresholds=[0.5])
+    >>> curve[["model", "all", "none"]].iloc[0].round(4).tolist()
+    [0.25, 0.0, 0.0]
+    """
+    at = _thresholds(thresholds)
+    given = {"cause": cause, "weight": weight}
+    model = net_benefit(time, event, probability, horizon, at, **given)
+    everybody = net_benefit(time, event, np.ones(len(np.asarray(time))), horizon, at, **given)
+    share = None if weight is None else np.asarray(weight, dtype=float)
+    lines = []
+    for t, own, treated in zip(at, model, everybody, strict=True):
+        other = treated.influence if treated.value > 0 else 0.0
+        lines.append(
+            {
+                "threshold": t,
+                "positive": float(np.average(np.asarray(probability) >= t, weights=share)),
+                "model": own.value,
+                "se": own.se,
+                "low": own.low,
+                "high": own.high,
+                "all": treated.value,
+                "none": 0.0,
+                "gain": own.value - max(treated.value, 0.0),
+                "gain_se": float(np.sqrt(np.sum((own.influence - other) ** 2))),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _thresholds(thresholds) -> list[float]:
+    try:
+        found = np.atleast_1d(np.asarray(thresholds, dtype=float))
+    except (TypeError, ValueError):
+        found = np.array([np.nan])
+    if found.ndim != 1 or not found.size or not ((found > 0) & (found < 1)).all():
+        remedy = "Give the probabilities from which one would act, each between 0 and 1."
+        raise InputError("SL-315", "thresholds are not probabilities between 0 and 1, or there is none.", remedy)
+    return found.tolist()
+
+
+def _single(horizon) -> float:
+    if np.ndim(horizon):
+        raise InputError("SL-315", "a decision curve was asked for at several horizons.", "Give one horizon.")
+    return horizon
+
+
+def _benefit(rows: Rows, positive: np.ndarray, horizon: float, threshold: float, cause: int) -> Estimate:
+    weight = np.full(rows.n, 1 / rows.n) if rows.weight is None else rows.weight / rows.weight.sum()
+    odds, n_causes = threshold / (1 - threshold), max(int(rows.event.max(initial=0)), 1)
+    way = "Kaplan-Meier" if n_causes == 1 else f"Aalen-Johansen, cause {cause}"
+    words = f"net benefit by {horizon:g} at threshold {threshold:g} ({way} of those at or above it)"
+    treated = np.flatnonzero(positive & (weight > 0))
+    influence = np.zeros(rows.n)
+    if not len(treated):
+        return symmetric(0.0, influence, words)
+    share = float(weight[treated].sum())
+    tally = tally_of(rows.time[treated], rows.event[treated], weight[treated], None, n_causes)
+    risk, own = incidence_at(tally, horizon, cause)
+    worth = risk - (1 - risk) * odds
+    influence[treated] = share * own * (1 + odds) + weight[treated] * worth
+    value = share * worth
+    return symmetric(value, influence - weight * value, words)
