@@ -64,6 +64,7 @@ def status_job(given: dict[str, Any]) -> dict[str, Any]:
 def fit_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read, fit, save; return what was found."""
     from survlspin import fitting, sample
+    from survlspin.studies import memory_of
     from survlspin.summary import fit_opening
 
     task = fitting.task_of(given["model"])
@@ -75,7 +76,8 @@ def fit_job(given: dict[str, Any]) -> dict[str, Any]:
         typer.echo(fit_opening(fitting.described(model, rows)))
     shown = sys.stderr.isatty() and not given["as_json"]
     try:
-        return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown)
+        call = memory_of(given)["options"]
+        return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown, call)
     except OSError as error:
         raise _cannot_write(given["out"], error) from error
 

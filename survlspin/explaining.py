@@ -15,6 +15,7 @@ from survlspin.estimators import CoxLLSPIN
 from survlspin.folds import Fold, RepeatedKFold
 from survlspin.results import settled
 from survlspin.runs import Runs
+from survlspin.storage import FOLDER
 from survlspin.store import Store
 from survlspin.threads import one_thread
 from survlspin.train import checkpoint
@@ -33,7 +34,7 @@ def explain(plan: Plan, runs: Runs, out: Path) -> tuple[dict[str, Any], list[Pat
     """Write what LLSPIN says of each patient.
 
     It is fitted to all rows but those of another data set (`Study.external`), which it explains, too. With a store its
-    training is checkpointed there.
+    training is checkpointed and the model kept there.
 
     Returns
     -------
@@ -42,6 +43,8 @@ def explain(plan: Plan, runs: Runs, out: Path) -> tuple[dict[str, Any], list[Pat
     """
     with _store_of(plan) as store:
         model, how = _final_model(plan, runs, store)
+        if store is not None:
+            model.save(store.folder / FOLDER, overwrite=True)
     factors = model.risk_factors(plan.study.X)
     sets = factors.sets()
     files = [out / name for name in ("factors.csv", "factors.parquet", "sets.csv", "sets.png", "sets.svg")]

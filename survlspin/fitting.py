@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.metrics import r2_score
 
 from survlspin import __version__
 from survlspin._messages import listed, nearest
+from survlspin._patients import labels_of
 from survlspin.base import DesignEstimator
 from survlspin.design import Design
 from survlspin.errors import InputError
@@ -25,13 +26,15 @@ from survlspin.metrics.concordance import concordance_of
 from survlspin.metrics.estimate import logit_interval
 from survlspin.outcome import Outcome
 from survlspin.sample import Sample
-from survlspin.storage import check_target, registry
+from survlspin.storage import FOLDER, check_target, registry
+from survlspin.store import fingerprint, versions
 from survlspin.survival import SurvivalEstimator
 from survlspin.tables import write_csv
 
-__all__ = ["described", "execute", "model_of", "task_of"]
+__all__ = ["KEPT", "described", "execute", "model_of", "task_of"]
 
 MEMBERS = dict.fromkeys(("CoxLLSPIN", "CoxLSPIN", "DeepSurv"), 10)  # of ensembles, as in `survlspin run`
+KEPT = "fit.json"  # what is kept of a fit
 TASKS = ("survival", "classes", "numbers")
 MEASURES = dict(zip(TASKS, ("C", "accuracy", "R2"), strict=True))
 TABLES = ("coefficients.csv", "selection.csv", "factors.csv", "sets.csv", "path.csv")
@@ -98,7 +101,13 @@ def model_of(
 
 
 def execute(
-    model: DesignEstimator, sample: Sample, out: Path, test: float = 0.0, seed: int = 0, shown: bool = False
+    model: DesignEstimator,
+    sample: Sample,
+    out: Path,
+    test: float = 0.0,
+    seed: int = 0,
+    shown: bool = False,
+    call: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit the model, save it and what it says of each row, and judge it.
 
@@ -115,6 +124,8 @@ def execute(
         Draws them.
     shown : bool
         Show a progress bar.
+    call : dict, optional
+        The options of the command, which are kept beside the model, for reports.
 
     Returns
     -------
@@ -126,7 +137,7 @@ def execute(
     InputError
         SL-547 where ``model`` in that folder is something else than a saved model; with the codes of the model's `fit`.
     """
-    check_target(out / "model", overwrite=True)
+    check_target(out / FOLDER, overwrite=True)
     fitted_rows, test_rows = sample.apart(test, seed) if test else (np.arange(len(sample)), np.arange(0))
     rest, kept = sample.take(fitted_rows), sample.take(test_rows)
     if test:
@@ -143,7 +154,8 @@ def execute(
     if hasattr(model, "path_"):
         model.path_.to_csv(out / "path.csv", index=False)
         files.append(out / "path.csv")
-    model.save(out / "model", overwrite=True)
+    model.save(out / FOLDER, overwrite=True)
+    (out / KEPT).write_text(json.dumps(_memory(sample, test, seed, call or {}), indent=1) + "\n", encoding="utf-8")
     return {
         **described(model, sample),
         "fitted_rows": len(rest),
@@ -153,7 +165,21 @@ def execute(
         "test": _judged(model, kept),
         "per_patient": patients,
         "out": str(out),
-        "files": [str(path) for path in (*files, out / "model")],
+        "files": [str(path) for path in (*files, out / KEPT, out / FOLDER)],
+    }
+
+
+def _memory(sample: Sample, test: float, seed: int, call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a fit: its call, and what the data were, by which they are known again."""
+    return {
+        "version": __version__,
+        "versions": versions(),
+        "options": dict(call),
+        "fingerprint": fingerprint(sample.X, sample.y, labels_of(sample.X), sample.groups),
+        "rows": len(sample),
+        "test": test,
+        "seed": seed,
+        "unit": sample.unit,
     }
 
 

@@ -26,10 +26,11 @@ from .errors import InputError
 from .estimators.net import NetEstimator
 from .nets import Net
 
-__all__ = ["check_target", "load", "registry", "save"]
+__all__ = ["FOLDER", "MODEL", "check_target", "load", "registry", "save"]
 
 FORMAT = 1
 MODEL, ARRAYS = "survlspin.json", "survlspin.safetensors"
+FOLDER = "model"  # what the folder of a saved model is called in a store, and in that of `survlspin fit`
 BASELINES = ("CoxLasso", "LifelinesCoxPH")  # those whose fitted state is arrays
 PROBE = 16  # rows on which a net that was read back must answer as the one that was written
 DAMAGED = "Fetch or save it again."

@@ -29,7 +29,7 @@ def memory_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     options = {name: value for name, value in given.items() if name not in HERE}
     options |= {name: str(Path(given[name]).absolute()) for name in PATHS if given[name] is not None}
-    url = urlsplit(given["storage"] or "")
+    url = urlsplit(given.get("storage") or "")
     secret = url.password is not None or bool(url.query)  # some drivers take the password there
     return {"version": __version__, "options": {**options, **({"storage": None} if secret else {})}, "secret": secret}
 

@@ -89,7 +89,7 @@ def test_the_fitted_model_is_that_of_fit_and_is_saved(patients, out):
     loaded = survlspin.load(out / "model")
     np.testing.assert_array_equal(loaded.predict(sample.X), expected.predict(sample.X))
     assert loaded.get_params() == expected.get_params()
-    assert files(out) == {"model", "selection.csv", "factors.csv", "sets.csv"}
+    assert files(out) == {"fit.json", "model", "selection.csv", "factors.csv", "sets.csv"}
     assert report["lam"] == {"gates": 0.02}
     assert (report["chosen"], report["stopped"], report["test"]) == (False, True, None)
     assert (report["rows"], report["fitted_rows"], report["validation"]["rows"]) == (N, N, 32)
@@ -164,7 +164,7 @@ def test_coefficients_are_in_the_units_that_are_written_with_them(patients, out)
     np.testing.assert_allclose(np.exp(written["coef"]), written["hr"])
     older = sample.X.assign(age=sample.X["age"] + written["per"][0])
     np.testing.assert_allclose(model.predict(older) - model.predict(sample.X), written["coef"][0], rtol=1e-5)
-    assert files(out) == {"model", "coefficients.csv"}
+    assert files(out) == {"fit.json", "model", "coefficients.csv"}
 
 
 def test_limits_and_p_values_are_written_where_a_model_has_them(patients, out):
@@ -205,14 +205,14 @@ def test_sets_of_classes_are_those_that_are_selected(table, out):
     names = used.apply(lambda row: " + ".join(sorted(used.columns[row])) or "(none)", axis=1)
     written = read_csv(out / "sets.csv").set_index("set_key")["n"]
     assert written.to_dict() == names.value_counts().to_dict()
-    assert files(out) == {"model", "selection.csv", "sets.csv"}
+    assert files(out) == {"fit.json", "model", "selection.csv", "sets.csv"}
 
 
 def test_tables_of_an_earlier_fit_do_not_stay(patients, out):
     execute(model_of("LifelinesCoxPH"), patients(), out)
     (out / "mine.txt").touch()
     execute(model_of("DeepSurv", **QUICK), patients(), out)
-    assert files(out) == {"model", "mine.txt"}
+    assert files(out) == {"fit.json", "model", "mine.txt"}
 
 
 # ---- how it is judged ----

@@ -192,8 +192,8 @@ def _sample_size(subject: Subject, design: Design) -> tuple[Table, dict[str, Any
         facts["sample.enough"] = bool(np.median(n) >= found.n)
     note = (
         "Criteria of Riley et al. (2019), for a linear model that explains 15 % of what could be explained (Cox and "
-        f"Snell's R2 of {found.r2:.3f}, at most {found.largest_r2:.3f}): patients needed in each training set. Nets need "
-        "more."
+        f"Snell's R2 of {found.r2:.3f}, at most {found.largest_r2:.3f}): patients needed in each training set. "
+        "Nets need more."
     )
     frame = pd.DataFrame(rows, columns=["what", "number"])
     return Table("sample_size", "Sample size", frame, note, {"number": ",.4g"}), facts

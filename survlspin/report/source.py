@@ -15,9 +15,11 @@ import pandas as pd
 from survlspin._messages import listed, nearest
 from survlspin._patients import labels_of
 from survlspin.errors import InputError
+from survlspin.fitting import KEPT
+from survlspin.job import CALL
 from survlspin.outcome import Outcome
 from survlspin.runs import Runs
-from survlspin.storage import MODEL, load
+from survlspin.storage import FOLDER, MODEL, load
 from survlspin.store import Store, fingerprint
 from survlspin.study import Study
 from survlspin.survival import CoxModel, SurvivalEstimator
@@ -25,10 +27,8 @@ from survlspin.survival import CoxModel, SurvivalEstimator
 if TYPE_CHECKING:
     from survlspin.tuning import Ledger
 
-__all__ = ["CALL", "FINAL", "Judged", "Subject", "call_of", "is_store", "model_in", "subject_of"]
+__all__ = ["Judged", "Subject", "call_of", "is_store", "model_in", "subject_of"]
 
-CALL = "fit"  # .json: what `survlspin fit` keeps of its call beside the model
-FINAL = "model"  # the folder of a fitted model, in a store and in the folder of `survlspin fit`
 LEVELS = 20  # of a column by which subgroups are told apart
 RESTRICTED, LEAST = "no release", 11  # what the licence of a registry's data says, and the smallest count shown then
 
@@ -156,18 +156,16 @@ def is_store(path: str | Path) -> bool:
 
 def model_in(path: Path) -> Path | None:
     """Return the folder of the saved model: the one named, or the one in it that `survlspin fit` and `run` write."""
-    return next((folder for folder in (path, path / FINAL) if (folder / MODEL).exists()), None)
+    return next((folder for folder in (path, path / FOLDER) if (folder / MODEL).exists()), None)
 
 
 def call_of(path: str | Path) -> dict[str, Any]:
     """Return what is kept of the call that made a store or a model: ``version``, ``options``; empty if nothing is."""
     path = Path(path)
     if is_store(path):
-        from survlspin.job import CALL as JOB
-
-        return Store.read(path).get_json(JOB) or {}
+        return Store.read(path).get_json(CALL) or {}
     for folder in (path, path.parent):  # the model's own folder may be named
-        kept = folder / f"{CALL}.json"
+        kept = folder / KEPT
         if kept.exists() and model_in(folder) == model_in(path):
             try:
                 return json.loads(kept.read_text(encoding="utf-8"))
@@ -235,7 +233,7 @@ def _of_store(path: Path, data: Study, **asked: Any) -> Subject:
     if store.plan["data"]["fingerprint"] != digest_of(data):
         found = f"{data.source} is not the data of this study: its values, rows or columns differ."
         raise InputError("SL-622", found, "Name the file that the study was run on, with the same options.")
-    final = path / FINAL
+    final = path / FOLDER
     return Subject(
         kind="study",
         path=path,
