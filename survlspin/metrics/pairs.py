@@ -26,6 +26,7 @@ from survlspin.metrics.time_table import TimeTable, dense, ranked
 __all__ = ["KINDS", "Pairs", "count_pairs"]
 
 KINDS = ["concordant", "discordant", "tied.x", "tied.y", "tied.xy"]
+FEW = 4  # cells for each row, up to which empty ones are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
     as_early, as_late = _partners(cells, late, early)
     as_early, as_late = np.ldexp(as_early, -shift) * factor, np.ldexp(as_late, -early_shift)
 
-    at_time = np.zeros(length.sum(), np.int64)
+    at_time = np.zeros(cells.length.sum(), np.int64)
     np.add.at(at_time, cells.home, dead)
     same = dead[of_died] - weight[died]
     together = at_time[cells.home[of_died]] - dead[of_died]
@@ -127,7 +128,8 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
 class _Cells:
     """Rows alike in stratum, risk and number, in this order, the highest risk first: (c,) each.
 
-    `line` numbers stratum and risk, `home` stratum and number; `length` (S,) says how many numbers each stratum has.
+    `line` numbers stratum and risk, `home` stratum and number; `length` (S,) says how many numbers each stratum has;
+    `whole` whether every number is there on every line, with patients or without.
     """
 
     stratum: np.ndarray
@@ -135,6 +137,7 @@ class _Cells:
     number: np.ndarray
     home: np.ndarray
     length: np.ndarray
+    whole: bool
 
     def sums(self, cell: np.ndarray, weight: np.ndarray) -> np.ndarray:
         total = np.zeros(len(self.line), np.int64)
@@ -157,10 +160,16 @@ def _cells(rows, risk, number, at_entry, length) -> tuple[_Cells, np.ndarray]:
     distinct, rank = ranked(-risk)
     first, top = np.cumsum(length) - length, int(length.max())
     line = rank * top if rows.stratum is None else (rows.stratum * len(distinct) + rank) * top - first[rows.stratum]
-    codes, cell = dense(line + number if at_entry is None else np.concatenate([line + number, line + at_entry]))
+    cell = line + number if at_entry is None else np.concatenate([line + number, line + at_entry])
+    size = len(length) * len(distinct) * top
+    codes, cell = (np.arange(size), cell) if size <= FEW * rows.n else dense(cell)
+    whole = len(codes) == size
+    if whole:
+        length = np.full_like(length, top)
     line, number = np.divmod(codes, top)
     stratum = line // max(1, len(distinct))
-    return _Cells(stratum, line, number, number + first[stratum], length), cell
+    home = number + (np.cumsum(length) - length)[stratum]
+    return _Cells(stratum, line, number, home, length, whole), cell
 
 
 def _whole(weight: np.ndarray) -> tuple[np.ndarray, int]:
@@ -179,7 +188,12 @@ def _partners(cells: _Cells, late: np.ndarray, early: np.ndarray) -> tuple[np.nd
         np.add.at(total, cells.home, weight)
     every = _facing(cells.length, *at_home)[:, cells.home]
     tied = _facing(_lengths(cells.line), late, early)
-    ordered = _ordered(np.bincount(cells.stratum, minlength=len(cells.length)), cells.number, late, early)
+    if cells.whole:
+        shape = (len(cells.length), -1, int(cells.length.max()))
+        after, before = (kind.reshape(shape) for kind in tied)
+        ordered = np.reshape([after[:, ::-1].cumsum(axis=1)[:, ::-1], before.cumsum(axis=1)], tied.shape)
+    else:
+        ordered = _ordered(np.bincount(cells.stratum, minlength=len(cells.length)), cells.number, late, early)
     return np.stack([ordered - tied, every - ordered, tied], axis=1)
 
 
