@@ -263,7 +263,13 @@ def test_a_fit_writes_a_model_that_can_be_loaded_elsewhere(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert (report["model"], report["rows"], report["fitted_rows"]) == ("CoxLLSPIN", 150, 120)
-    assert {Path(name).name for name in report["files"]} == {"fit.json", "selection.csv", "factors.csv", "sets.csv", "model"}
+    assert {Path(name).name for name in report["files"]} == {
+        "fit.json",
+        "selection.csv",
+        "factors.csv",
+        "sets.csv",
+        "model",
+    }
     frame = patients().set_index("id")
     assert set(read_csv(tmp_path / "a" / "größe" / "factors.csv")["patient"]) <= set(frame.index)
     loaded = survlspin.load(tmp_path / "a" / "größe" / "model")
