@@ -48,6 +48,15 @@ rc <- list(m1=predictRisk(cs, newdata=m, times=tc, cause=1), m2=predictRisk(cs2,
 out$mgus2 <- c(list(time=m$et, event=m$ev, risks=lapply(rc, unname)), scored(Hist(et, ev) ~ 1, m, rc, tc, cause=1, cens.model="km", se.fit=TRUE, contrasts=TRUE, null.model=TRUE, conservative=FALSE))
 
 out$royston <- list(time=ro$t5, event=ro$e5, lp=unname(predict(f1)), apparent=as.list(royston(f1)), new=as.list(royston(f1, newdata=transform(gb, t5=t, e5=e))))
+# the worked example of McLernon et al. (2023): five years, lymph nodes cut at the 99 % point with a spline
+died <- ro$recur == 0 & ro$death == 1 & ro$rtime < ro$dtime
+sr <- transform(rotterdam, y=ifelse(died, dtime, rtime) / 365.25, rfs=pmax(recur, death), k=size, g3=grade == 3)
+sg <- transform(gbsg, k=cut(size, c(-1, 20, 50, 500), levels(rotterdam$size)), g3=grade == 3)
+cut99 <- quantile(rotterdam$nodes, .99, type=1); cube <- function(u) pmax(u, 0)^3
+nodes <- function(d) { x <- pmin(d$nodes, cut99); transform(d, n2=x, n3=(cube(x) - cube(x - 1) * 9 / 8 + cube(x - 9) / 8) / 81) }
+sr$rfs <- ifelse(sr$y > 5, 0, sr$rfs); sr$y <- pmin(sr$y, 5)
+fs <- coxph(Surv(y, rfs) ~ k + n2 + n3 + g3, nodes(sr))
+out$stratos <- list(risk5=1 - unname(summary(survfit(fs, newdata=nodes(sg)), times=5)$surv[1, ]))
 out$versions <- as.list(sapply(c("survival", "riskRegression", "pec"), function(p) as.character(packageVersion(p))))
 gz <- gzfile("score.json.gz", "w"); write(toJSON(out, digits=NA, auto_unbox=TRUE, na="null"), gz); close(gz)
 cat(names(out), sep="\n")
