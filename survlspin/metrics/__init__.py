@@ -20,6 +20,7 @@ __all__ = [
     "CalibrationCurve",
     "DCalibration",
     "Estimate",
+    "accuracy",
     "calibration_curve",
     "calibration_groups",
     "calibration_in_the_large",
