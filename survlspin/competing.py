@@ -171,7 +171,7 @@ def _incidence(hazard: np.ndarray, cause: int | slice) -> np.ndarray:
     """Return incidences, 0 and then at each time, (n, ..., K + 1), from cumulative hazards (n, causes, K)."""
     rise = np.diff(hazard, axis=2, prepend=0.0)
     total = rise.sum(axis=1)  # (n, K)
-    before = np.exp(total - total.cumsum(axis=1))
+    before = np.exp(-np.insert(hazard.sum(axis=1), 0, 0.0, axis=1)[:, :-1])
     lost = before * -np.expm1(-total)
     lost = np.divide(lost, total, out=np.zeros_like(total), where=total > 0)
     curve = rise[:, cause] * (lost if isinstance(cause, int) else lost[:, None])

@@ -151,6 +151,9 @@ class FineGray(LinearCox, CompetingRisksEstimator):
     weight (Kaplan-Meier of all rows). The incidence is ``1 - exp(-H(t) exp(log-risk))``: a coefficient is a log
     subdistribution hazard ratio, that says in which direction a factor moves the probability of the cause.
 
+    A case weight of 2 is two rows in everything, in the probability of censoring too, of which R's
+    ``finegray(weights=)`` leaves weights out.
+
     Parameters
     ----------
     cause : int

@@ -1,14 +1,30 @@
 """Every head by name, with what it predicts; a new one adds its line and is held to the contract in `test_heads.py`."""
 
-from survlspin.heads import Bernoulli, Cox, Gaussian, Multinomial
+from dataclasses import replace
+
+import numpy as np
+
+from survlspin.heads import Bernoulli, CauseSpecificCox, Cox, Gaussian, Multinomial
 from survlspin.outcome import Outcome
 from survlspin.response import Response
 from survlspin.testing import classes, cohort, numbers
+
+
+def ended(causes: int, plain: bool = False) -> Outcome:
+    """A small outcome with causes 1, 2, ...; plain: without weights, strata and delayed entry."""
+    outcome = cohort(36)
+    outcome = replace(outcome, event=outcome.event * np.random.default_rng(1).integers(1, causes + 1, 36))
+    return Outcome(outcome.time, outcome.event) if plain else outcome
+
 
 CASES = {
     "Cox efron": lambda: (Cox("efron"), cohort()),
     "Cox breslow": lambda: (Cox("breslow"), cohort()),
     "Cox plain": lambda: (Cox(), Outcome(cohort().time, cohort().event)),
+    "causes efron": lambda: (CauseSpecificCox(2), ended(2)),
+    "causes breslow": lambda: (CauseSpecificCox(3, "breslow"), ended(3)),
+    "causes plain": lambda: (CauseSpecificCox(2), ended(2, plain=True)),
+    "a cause without events": lambda: (CauseSpecificCox(3), ended(2)),
     "Gaussian": lambda: (Gaussian(), numbers()),
     "Gaussian plain": lambda: (Gaussian(), Response(numbers().value[:, 0])),
     "Gaussian 3": lambda: (Gaussian(3), numbers(3)),
