@@ -1,0 +1,155 @@
+"""Whether predicted probabilities are right: O/E, calibration in the large, slope, smooth curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..metrics.calibration_smooth import calibration_curve
+from . import figures
+from .parts import Figure, Section, Table, Text
+from .performance_means import UNDEFINED, Evaluation, plain, tested_of
+
+if TYPE_CHECKING:
+    from .source import Subject
+
+__all__ = ["calibration", "smooth_curves"]
+
+DIGITS = {"Estimate": ".3f", "SE": ".4f", "95 % from": ".3f", "to": ".3f"}
+POINTS = 50  # of a curve
+BINS = 40  # of the histogram of predictions
+PARTS = ("ici", "e50", "e90")
+ENDS = 0.01, 0.99  # percentiles of the predictions, between which curves are drawn
+
+
+def calibration(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
+    """Return the section on calibration."""
+    title = "Calibration on test rows, mean over folds, with 95 % intervals"
+    facts = found.facts("calibration")
+    missing = [model for model in found.models if _unsaid(found, model)]
+    facts["calibration.missing"] = missing
+    parts: list[Text | Table | Figure] = [
+        Table("calibration", title, found.summary("calibration"), found.definitions("calibration")),
+        Table("calibration-numbers", "The same with standard errors", found.table("calibration"), "", DIGITS),
+    ]
+    if missing:
+        parts.append(Text((f"Of {', '.join(missing)} no probabilities are kept: only their order is judged.",)))
+    for horizon in subject.horizons:
+        curves = {m: smooth_curves(subject, m, horizon, grid) for m in found.models if m not in missing}
+        curves = {model: curve for model, curve in curves.items() if curve is not None}
+        if curves:
+            parts += _of_horizon(subject, horizon, curves)
+            for model, curve in curves.items():
+                facts |= {f"{part}.{horizon:g}.{model}": plain(np.mean(curve[part])) for part in PARTS}
+    lead = (
+        "Are predicted probabilities right? Observed / expected compares their mean with the observed share "
+        "(above 1: predicted too low); a slope below 1 says that predictions are too extreme, above 1 too timid; the "
+        "curve says where. 1 is perfect for all three."
+    )
+    return Section("calibration", "Calibration", lead, parts, facts)
+
+
+def _unsaid(found: Evaluation, model: str) -> bool:
+    """Whether no probability of a model is known at any horizon."""
+    own = [found.averages[m.key, model] for m in found.measures if m.key.startswith("oe.")]
+    return bool(own) and all(np.isnan(a.value) for a in own)
+
+
+def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray) -> dict[str, Any] | None:
+    """Return the calibration of a model's fits at a horizon; None where none has a curve.
+
+    Returns
+    -------
+    dict
+        ``x`` (k,) predicted; ``folds`` (fits, k) observed, nan outside a fit's own predictions; ``mean`` (k,);
+        ``edges`` and ``share`` of the histogram of predictions; ``ici``, ``e50``, ``e90`` (fits,).
+    """
+    curves, spread, edges, shares = [], [], np.linspace(0, 1, BINS + 1), []
+    for tested in tested_of(subject, model, grid):
+        try:
+            p = tested.probability(horizon)
+            ends = np.nanquantile(p, ENDS)
+            at = np.linspace(*ends, POINTS)
+            outcome = tested.outcome
+            curve = calibration_curve(outcome.time, outcome.event, p, horizon, grid=at, weight=outcome.weight)
+        except InputError:
+            continue
+        frame = curve.frame
+        curves.append((frame["predicted"].to_numpy(), frame["observed"].to_numpy()))
+        spread.append([getattr(curve, part) for part in PARTS])
+        shares.append(np.histogram(p, edges)[0])
+    if not curves:
+        return None
+    x = np.linspace(min(c[0][0] for c in curves), max(c[0][-1] for c in curves), POINTS)
+    folds = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves])
+    half = (~np.isnan(folds)).sum(axis=0) >= len(folds) / 2
+    mean = np.full(POINTS, np.nan)
+    mean[half] = np.nanmean(folds[:, half], axis=0)
+    counts = np.sum(shares, axis=0)
+    counts = np.where(counts < len(shares) * max(1, subject.min_cell), 0, counts)
+    measured = dict(zip(PARTS, np.array(spread).T, strict=True))
+    return {"x": x, "folds": folds, "mean": mean, "edges": edges, "share": counts / max(1, counts.sum()), **measured}
+
+
+def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, Any]]) -> list[Table | Figure]:
+    """Return the figure and the table of the curves at a horizon."""
+    words = f"by {horizon:g} {subject.data.unit}"
+    rows = [
+        {
+            "Model": model,
+            "Measure": part.upper(),
+            "Mean over folds": said_or(np.mean(curve[part])),
+            "Lowest": said_or(np.min(curve[part])),
+            "Highest": said_or(np.max(curve[part])),
+        }
+        for model, curve in curves.items()
+        for part in PARTS
+    ]
+    note = (
+        "ICI, E50, E90: mean, median and 90th percentile over test rows of the distance between the predicted "
+        "probability and the smooth curve. Lowest and highest: of the folds."
+    )
+    formats = dict.fromkeys(("Mean over folds", "Lowest", "Highest"), ".3f")
+    name = f"calibration-curve-{horizon:g}"
+    table = Table(name, f"Distance from perfect calibration {words}", pd.DataFrame(rows), note, formats)
+    panels = [
+        figures.Panel(
+            model,
+            [
+                *(
+                    figures.Line("fold", curve["x"], fold, thin=True)
+                    for fold in curve["folds"]
+                    if len(curve["folds"]) > 1
+                ),
+                figures.Line("mean", curve["x"], curve["mean"]),
+            ],
+            curve["edges"],
+            curve["share"],
+        )
+        for model, curve in curves.items()
+    ]
+    alt = f"Observed against predicted probability {words}. " + " ".join(_seen(m, c) for m, c in curves.items())
+
+    def draw(figure) -> None:
+        figures.calibration(figure, panels, words)
+
+    note = "Thin: each fold. Bold: their mean, where half of them predict. Dashed: perfect. Below: the predictions."
+    return [Figure(name, f"Smooth calibration {words}", alt, draw, note, figures.grid_size(len(panels))), table]
+
+
+def _seen(model: str, curve: dict[str, Any]) -> str:
+    """Say where a curve lies."""
+    known = ~np.isnan(curve["mean"])
+    off = curve["mean"][known] - curve["x"][known]
+    worst = int(np.abs(off).argmax())
+    x, d = curve["x"][known][worst], off[worst]
+    side = "above" if d > 0 else "below"
+    return f"{model} is at most {abs(d):.2f} off, {side} the diagonal where {x:.2f} is predicted."
+
+
+def said_or(value: float) -> float | str:
+    """Return a number as a cell, "undefined" where there is none."""
+    return UNDEFINED if np.isnan(value) else float(value)

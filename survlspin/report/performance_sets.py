@@ -1,0 +1,197 @@
+"""Which sets of factors patients have, how large they are, and which factors stand in for each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import figures
+from .parts import Figure, Section, Table, Text
+
+if TYPE_CHECKING:
+    from .source import Subject
+
+__all__ = ["redundancy", "sets"]
+
+TOP = 12  # sets shown; the rest are one row
+CLOSE = 0.9  # correlation from which columns say the same
+SAMPLE = 50_000  # rows from which correlations are taken
+OTHER = "other sets"
+
+
+def sets(subject: Subject) -> Section | None:
+    """Return the section on the patients' sets of factors; None where no model selects."""
+    parts: list[Text | Table | Figure] = []
+    facts: dict[str, Any] = {}
+    rows, sizes = [], []
+    for model in subject.models:
+        counts, names, blocks = _counted(subject, model)
+        if counts is None or len(counts) == 1:  # all patients have all factors
+            continue
+        frame = _frame(counts, names, blocks, subject.min_cell)
+        size = _sizes(counts, blocks)
+        rows.append(frame.assign(Model=model)[["Model", *frame.columns]])
+        sizes.append(size.assign(Model=model)[["Model", *size.columns]])
+        parts.append(_figure(model, frame))
+        middle = size["Factors"].to_numpy()[np.searchsorted(size["Share"].cumsum(), 0.5)]
+        facts |= {
+            f"sets.{model}.distinct": len(counts),
+            f"sets.{model}.median": int(middle),
+            f"sets.{model}.top": float(frame["Share"].iloc[0]),
+        }
+    if not rows:
+        return None
+    note = (
+        "The factors that a patient's answer uses, by fits that did not train on the patient; rows per fit, mean over "
+        "fits. A set says what a model looked at: associations, not causes."
+    )
+    formats = {"Factors": "d", "Rows per fit": ",d", "Share": ".3f"}
+    count = {"Rows per fit": ("Share",)}
+    parts += [
+        Table("factor-sets", "Sets of factors", pd.concat(rows, ignore_index=True), note, formats, count, "Model"),
+        Table(
+            "factor-counts", "Number of factors per patient", pd.concat(sizes, ignore_index=True), note, formats, count,
+            "Model",
+        ),
+    ]  # fmt: skip
+    lead = "Patients of one set share what their prediction rests on."
+    return Section("sets", "Risk-factor sets", lead, parts, facts)
+
+
+def _listed(subject: Subject, model: str) -> Iterator[pd.DataFrame]:
+    """Yield, fit by fit, which factors are used for which rows that the fit did not train on."""
+    if subject.runs is not None:
+        for fit in subject.runs.fits:
+            if fit.model == model:
+                yield pd.DataFrame(fit.used_at(fit.chosen), columns=fit.share.columns)
+    else:
+        for judged in subject.models[model]:
+            if hasattr(judged.model, "selected"):
+                yield judged.model.selected(subject.data.X.iloc[judged.rows])
+
+
+def _counted(subject: Subject, model: str) -> tuple[Counter | None, list[str], int]:
+    """Return how many rows have each set, as packed bits of the factors' names, over all fits; and how many fits."""
+    counts: Counter = Counter()
+    names: list[str] = []
+    fits = 0
+    for frame in _listed(subject, model):
+        names += [name for name in frame.columns if name not in names]
+        cells = np.zeros((len(frame), len(names)), dtype=bool)
+        cells[:, [names.index(name) for name in frame.columns]] = frame.to_numpy()
+        packed, n = np.unique(np.packbits(cells, axis=1), axis=0, return_counts=True)
+        for bits, k in zip(packed, n, strict=True):
+            counts[bits.tobytes().rstrip(b"\0")] += int(k)
+        fits += 1
+    return (counts if fits else None), [str(name) for name in names], fits
+
+
+def _members(key: bytes, names: list[str]) -> list[str]:
+    bits = np.unpackbits(np.frombuffer(key.ljust(-(-len(names) // 8), b"\0"), dtype=np.uint8), count=len(names))
+    return sorted(name for name, used in zip(names, bits, strict=True) if used)
+
+
+def _frame(counts: Counter, names: list[str], fits: int, least: int) -> pd.DataFrame:
+    """Return the most frequent sets, the rest and those of fewer than `least` rows per fit as one."""
+    total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [(key, n) for key, n in ordered[:TOP] if n / fits >= max(least, 1)]
+    rows = [(" + ".join(own := _members(key, names)) or "(none)", len(own), n) for key, n in shown]
+    if rest := total - sum(n for _, n in shown):
+        rows.append((f"{len(counts) - len(shown):,} {OTHER}", "", rest))
+    return pd.DataFrame(
+        {
+            "Set": [name for name, _, _ in rows],
+            "Factors": pd.Series([size for _, size, _ in rows], dtype=object),
+            "Rows per fit": [_whole(n / fits) for *_, n in rows],
+            "Share": [n / total for *_, n in rows],
+        }
+    )
+
+
+def _sizes(counts: Counter, fits: int) -> pd.DataFrame:
+    """Return how many rows have how many factors."""
+    sizes: Counter = Counter()
+    for key, n in counts.items():
+        sizes[int.from_bytes(key, "big").bit_count()] += n
+    total = sum(sizes.values())
+    ordered = sorted(sizes.items())
+    return pd.DataFrame(
+        {
+            "Factors": [size for size, _ in ordered],
+            "Rows per fit": [_whole(n / fits) for _, n in ordered],
+            "Share": [n / total for _, n in ordered],
+        }
+    )
+
+
+def _whole(n: float) -> int:
+    """Return a mean count as a whole number, so that small ones can be hidden."""
+    return max(1, round(n))
+
+
+def _figure(model: str, frame: pd.DataFrame) -> Figure:
+    share = 100 * frame["Share"].to_numpy()
+    labels = [name if len(name) <= 60 else f"{name[:57]} …" for name in frame["Set"]]
+    alt = f"Sets of factors of {model}: the most frequent is {frame['Set'].iloc[0]} with {share[0]:.0f} % of rows."
+
+    def draw(figure) -> None:
+        figures.bars(figure, labels, share, "% of rows", [f"{value:.1f} %" for value in share])
+
+    name = f"factor-sets-{''.join(c if c.isalnum() else '-' for c in model.lower())}"
+    return Figure(name, f"Sets of factors, {model}", alt, draw, "", (7.2, 0.9 + 0.3 * len(frame)))
+
+
+def redundancy(subject: Subject) -> Section:
+    """Return the section on columns that say the same, and factors that stand in for each other."""
+    pairs, stand_ins = _correlated(subject), _substitutes(subject)
+    facts = {"redundancy.pairs": len(pairs), "redundancy.substitutes": len(stand_ins)}
+    parts: list[Text | Table | Figure] = []
+    if len(pairs):
+        title = "Columns that say nearly the same"
+        parts.append(Table("near-duplicates", title, pairs, f"|r| above {CLOSE:g}.", {"r": "+.3f"}))
+    if len(stand_ins):
+        note = (
+            "Half of the folds or more select one of the two, none selects both, each is selected by some: which of "
+            "the two is listed for a patient is then a matter of the sample."
+        )
+        parts.append(Table("stand-ins", "Factors that stand in for each other", stand_ins, note))
+    found = f"{len(pairs)} pairs of columns correlate above {CLOSE:g}; {len(stand_ins)} pairs of factors alternate."
+    parts = parts or [Text(("Nothing to show.",))]
+    return Section("redundancy", "Redundant columns", found, parts, facts)
+
+
+def _correlated(subject: Subject) -> pd.DataFrame:
+    """Return the pairs of design columns of different variables whose correlation is high."""
+    design = subject.data.design
+    step = -(-len(subject.data.X) // SAMPLE)
+    x = design.transform(subject.data.X.iloc[::step])
+    spread = x.std(axis=0)
+    kept = np.flatnonzero(spread > 0)
+    r = np.corrcoef(x[:, kept], rowvar=False).reshape(len(kept), len(kept))
+    rows = [
+        (design.columns[a], design.columns[b], float(r[i, j]))
+        for (i, a), (j, b) in combinations(enumerate(kept), 2)
+        if design.group[a] != design.group[b] and abs(r[i, j]) > CLOSE
+    ]
+    return pd.DataFrame(rows, columns=["Column", "Other", "r"])
+
+
+def _substitutes(subject: Subject) -> pd.DataFrame:
+    """Return the pairs of factors of which folds select one or the other, never both."""
+    rows: list[tuple] = []
+    if subject.runs is not None:
+        for model in subject.models:
+            shares = [f.share.iloc[f.chosen].rename(f.fold) for f in subject.runs.fits if f.model == model]
+            used = pd.DataFrame(shares).fillna(0.0).groupby(level=0).mean() >= 0.5
+            some = [c for c in used.columns if used[c].any() and not used[c].all()]
+            for a, b in combinations(some, 2):
+                either = int((used[a] | used[b]).sum())
+                if not (used[a] & used[b]).any() and either * 2 >= len(used) > 1:
+                    rows.append((model, str(a), str(b), int(used[a].sum()), int(used[b].sum()), len(used)))
+    return pd.DataFrame(rows, columns=["Model", "Factor", "Other", "Folds", "Folds with the other", "Of"])

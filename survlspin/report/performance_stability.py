@@ -1,0 +1,160 @@
+"""How much predictions and selected factors change from one fit to the next, and what probes say of the selection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from . import figures
+from .parts import Figure, Section, Table, Text
+from .performance_means import UNDEFINED, plain
+
+if TYPE_CHECKING:
+    from .source import Subject
+
+__all__ = ["probes", "stability"]
+
+BINS = 30  # of the mean prediction
+DISTANCES = "MAPE", "Half of the patients below", "95 % of the patients below"
+BANDS = ["mean", "low_95", "low_80", "median", "high_80", "high_95"]
+ONCE = (
+    "Every patient is tested by a single fit: how much predictions change from fit to fit is not known. Ask for "
+    "repeated folds, several seeds, or train-one/test-nine."
+)
+SHARES = dict.fromkeys(("Nogueira", "95 % from", "to", "Jaccard", "Jaccard of a patient's sets"), ".2f")
+TOP = 20  # factors drawn
+
+
+def stability(subject: Subject) -> Section:
+    """Return the section on stability."""
+    parts: list[Text | Table | Figure] = []
+    facts: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for horizon in subject.horizons if subject.runs is not None else ():
+        panels = []
+        for model in subject.models:
+            try:
+                found = subject.runs.instability(model, horizon)
+            except InputError:  # no probabilities
+                continue
+            if found.frame["models"].max() < 2:
+                continue
+            measured = found.summary()
+            rows.append({"Horizon": horizon, "Model": model, "Patients": int(measured["rows"]), **_columns(measured)})
+            facts |= {f"instability.{horizon:g}.{model}": plain(found.mape)}
+            facts["instability.fits"] = int(found.frame["models"].max())
+            panels.append((model, found.bands(BINS)[BANDS].to_numpy()))
+        if panels:
+            parts.append(_instability_figure(panels, rows, horizon, subject.data.unit))
+    parts.append(_instability_table(rows) if rows else Text((ONCE,)))
+    if subject.runs is not None:
+        parts += _selection(subject, facts)
+    lead = "What would another sample have given? Predictions of the same patient, and the factors selected, over fits."
+    return Section("stability", "Stability", lead, parts, facts)
+
+
+def _columns(measured: pd.Series) -> dict[str, float]:
+    return dict(zip(DISTANCES, measured[["mape", "mape_median", "mape_95"]].tolist(), strict=True))
+
+
+def _instability_figure(
+    panels: list[tuple[str, np.ndarray]], rows: list[dict[str, Any]], horizon: float, unit: str
+) -> Figure:
+    words = f"by {horizon:g} {unit}"
+    alt = f"Single fits' predictions against their mean {words}. " + " ".join(
+        f"{model}: a patient's predictions are {row['MAPE']:.3f} from their mean, on average."
+        for (model, _), row in zip(panels, rows[-len(panels) :], strict=True)
+    )
+
+    def draw(figure) -> None:
+        figures.instability(figure, panels, words)
+
+    note = "Line: median of single fits. Dark band: 80 % of them, pale band: 95 %."
+    return Figure(
+        f"instability-{horizon:g}",
+        f"Instability of predictions {words}",
+        alt,
+        draw,
+        note,
+        figures.grid_size(len(panels)),
+    )
+
+
+def _instability_table(rows: list[dict[str, Any]]) -> Table:
+    note = (
+        "MAPE: mean absolute distance of a single fit's probability from the mean of all fits that test the patient. "
+        "There is no fit to all patients to compare with, as bootstrap studies have: with few fits the mean lies "
+        "closer to each."
+    )
+    formats = {"Horizon": "g", "Patients": ",d", **dict.fromkeys(DISTANCES, ".4f")}
+    return Table("instability", "Instability of predictions", pd.DataFrame(rows), note, formats)
+
+
+def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
+    """Return how alike the selected sets are, and how often each factor is selected."""
+    runs = subject.runs
+    frequency = runs.frequency()
+    choosing = [model for model, own in frequency.groupby(level="model", sort=False) if (own["share"] < 1).any()]
+    if not choosing:
+        return []
+    measured = runs.stability()
+    names = {
+        "folds": "Folds", "nogueira": "Nogueira", "nogueira_low": "95 % from", "nogueira_high": "to",
+        "jaccard": "Jaccard", "patient_jaccard": "Jaccard of a patient's sets",
+    }  # fmt: skip
+    own = measured.loc[choosing]
+    for model in choosing:
+        facts[f"stability.{model}.nogueira"] = plain(own.loc[model, "nogueira"])
+        facts[f"stability.{model}.jaccard"] = plain(own.loc[model, "jaccard"])
+    frame = own.rename(columns=names).astype(object).where(own.notna().to_numpy(), UNDEFINED)
+    frame = frame.rename_axis("Model").reset_index()
+    note = f"1: the same factors in every fold; Nogueira 0: as by chance. {measured.attrs['nogueira']}."
+    shares = frequency.loc[choosing].reset_index()
+    shares.columns = ["Model", "Factor", "Folds", "Of", "Share of patients"]
+    said = "Folds: those that use the factor for half of their training patients or more."
+    formats = {"Share of patients": ".3f"}
+    return [
+        Table("selection-stability", "Stability of what is selected", frame, note, SHARES),
+        _frequency_figure(shares, choosing),
+        Table("factor-frequency", "How often each factor is selected", shares, said, formats),
+    ]
+
+
+def _frequency_figure(shares: pd.DataFrame, models: list[str]) -> Figure:
+    wide = shares.pivot(index="Factor", columns="Model", values="Share of patients").fillna(0.0)[models]
+    wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
+    alt = "Share of training patients each factor is used for. " + " ".join(
+        f"{model}: most {wide[model].idxmax()}, {100 * wide[model].max():.0f} %." for model in models
+    )
+
+    def draw(figure) -> None:
+        figures.heat(figure, wide)
+
+    note = f"The {len(wide)} factors used most; mean over folds."
+    size = (min(7.2, 2.6 + 1.1 * len(models)), 0.9 + 0.26 * len(wide))
+    return Figure("factor-frequency", "Factors used, % of patients", alt, draw, note, size)
+
+
+def probes(subject: Subject) -> Section | None:
+    """Return the section on probes; None where none were offered."""
+    runs = subject.runs
+    if runs is None or not runs.probes:
+        return None
+    table = runs.probe_table()
+    frame = table.reset_index()
+    frame.columns = ["Model", "Offered", "Selected", "By most fits", "Rate", "At most", "Patients x probes"]
+    frame = frame.astype(object).where(frame.notna(), UNDEFINED)
+    facts: dict[str, Any] = {"probes.offered": len(runs.probes)}
+    for model, row in table.iterrows():
+        facts |= {f"probes.{model}.selected": plain(row["selected"]), f"probes.{model}.upper": plain(row["upper"])}
+    formats = {"Selected": ".1f", **dict.fromkeys(("Rate", "At most", "Patients x probes"), ".3f")}
+    note = f"At most: {table.attrs['upper']}. Models that do not select use every probe."
+    lead = (
+        f"{len(runs.probes)} columns that can mean nothing were offered beside the real ones. What selects them "
+        "selects falsely; how many are selected bounds the share of false selections."
+    )
+    title = "What models made of columns that mean nothing"
+    return Section("probes", "Probes", lead, [Table("probes", title, frame, note, formats)], facts)
