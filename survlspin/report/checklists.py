@@ -1,4 +1,4 @@
-"""The sheets of TRIPOD+AI, PROBAST+AI and REMARK, filled where the facts of a report answer an item, blank elsewhere."""
+"""The sheets of TRIPOD+AI, PROBAST+AI and REMARK: filled where the facts of a report answer, blank elsewhere."""
 
 from __future__ import annotations
 
