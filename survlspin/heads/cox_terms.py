@@ -200,6 +200,16 @@ class CoxQuadratic(Quadratic):
         surplus = (target.event_weight[..., None] - self.expected)[..., None]
         return (by_risk.view(columns.shape) + surplus * columns).transpose(1, 2).reshape(models, n, p)
 
+    @torch.no_grad()
+    def averages(self, z: Tensor) -> Tensor:
+        """Return the mean of `z` (1, n, p) over those at risk in each bin, by risk, averaged over its terms: (K, p)."""
+        origin = _origin(z, self.expected.transpose(1, 2).reshape(len(z), -1, 1))
+        columns = z.double() if origin is None else z.double() - origin
+        first, second = self.terms.shares(self.target)
+        mean, lost = self._sums(columns[:, :, None])
+        found = (first[..., None] * mean - second[..., None] * lost)[:, 0]
+        return found if origin is None else found + origin[0]
+
     def _sums(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sums of risk times `columns` (T, n, R, p) over those at risk and over the dead, per unit of S."""
         shared, p = columns.shape[2:]
