@@ -1,5 +1,6 @@
 """Measures of a model: each is a function that returns an `Estimate`, a number with its error and its definition."""
 
+from survlspin.metrics.antolini import antolini
 from survlspin.metrics.calibration import (
     calibration_in_the_large,
     calibration_slope,
@@ -13,6 +14,7 @@ from survlspin.metrics.classification import accuracy, expected_calibration_erro
 from survlspin.metrics.compare import compare
 from survlspin.metrics.concordance import concordance, concordance_of, uno
 from survlspin.metrics.decision import decision_curve, net_benefit
+from survlspin.metrics.definitions import definitions
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.splines import rcs_basis, rcs_knots
 
@@ -30,6 +32,7 @@ __all__ = [
     "concordance_of",
     "d_calibration",
     "decision_curve",
+    "definitions",
     "expected_calibration_error",
     "horizon_calibration",
     "net_benefit",

@@ -17,12 +17,27 @@ from survlspin.metrics.time_table import TimeTable, time_table
 __all__ = ["concordance", "concordance_of", "uno"]
 
 NAMES = {"n": "Harrell", "n/G2": "Uno"}
+TIES = {  # the words for it, and what a pair of each kind adds above and below
+    "half": ("risk ties 1/2", (1, 0, 0.5, 0, 0), (1, 1, 1, 0, 0)),
+    "dropped": ("risk ties dropped", (1, 0, 0, 0, 0), (1, 1, 0, 0, 0)),
+}
 TIMEWT = ("n", "S", "S/G", "n/G2", "I")
 LEAST_G = 0.05  # the least share still uncensored at which patients can stand for the others
 
 
 def concordance(
-    time, event, risk, *, entry=None, weight=None, stratum=None, cluster=None, timewt="n", tau=None, force=False
+    time,
+    event,
+    risk,
+    *,
+    entry=None,
+    weight=None,
+    stratum=None,
+    cluster=None,
+    timewt="n",
+    tau=None,
+    ties="half",
+    force=False,
 ) -> Estimate:
     """Harrell's C: how often, of two patients, the one with the higher risk has the event first.
 
@@ -49,6 +64,8 @@ def concordance(
         uncertainty is not in `se`, as in R.
     tau : float, optional
         Pairs whose early event is after `tau` are left out. Without, all count.
+    ties : {"half", "dropped"}
+        Whether pairs with equal risks count one half, as in R, or not at all.
     force : bool
         Allow weights 1 / G where G is below 0.05, where few patients stand for many.
 
@@ -65,8 +82,8 @@ def concordance(
     ------
     InputError
         SL-331 lengths differ; SL-332 a risk is missing or infinite; SL-333 an outcome that cannot be ranked; SL-334
-        `tau` is beyond the last time; SL-335 G is below 0.05; SL-336 an unknown `timewt`; SL-337 `timewt` needs G,
-        which delayed entry leaves unknown.
+        `tau` is beyond the last time; SL-335 G is below 0.05; SL-336 an unknown `timewt` or `ties`; SL-337 `timewt`
+        needs G, which delayed entry leaves unknown.
 
     References
     ----------
@@ -83,11 +100,17 @@ def concordance(
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster)
     risk = predicted("risk", risk, rows.n)
     table = time_table(rows)
+    for option, value, known in (("timewt", timewt, TIMEWT), ("ties", ties, TIES)):
+        if value not in known:
+            raise InputError(
+                "SL-336", f"{option}={value!r} is unknown.", f"Choose among {', '.join(map(repr, known))}."
+            )
     time_weight, words = _time_weight(rows, table, timewt, tau, force)
     pairs = count_pairs(rows, risk, table, time_weight)
-    value, influence = pairs.ratio([1, 0, 0.5], [1, 1, 1])
+    tied, *factors = TIES[ties]
+    value, influence = pairs.ratio(*factors)
     name = NAMES.get(timewt, f"time weight {timewt}")
-    definition = "; ".join([name, "risk ties 1/2", "time ties as R survival", *words, *conventions(rows)])
+    definition = "; ".join([name, tied, "time ties as R survival", *words, *conventions(rows)])
     return share(rows, value, influence, f"C({definition})", pd.DataFrame(pairs.counts, rows.strata, KINDS))
 
 
@@ -183,8 +206,6 @@ def _weights(table: TimeTable, timewt, counted) -> np.ndarray:
 
 
 def _check_weights(rows: Rows, timewt, tau) -> None:
-    if timewt not in TIMEWT:
-        raise InputError("SL-336", f"timewt={timewt!r} is unknown.", f"Choose among {', '.join(map(repr, TIMEWT))}.")
     if "G" in timewt and rows.entry is not None:
         raise InputError(
             "SL-337", f"timewt={timewt!r} needs G, which is not known with delayed entry.", "Use 'n', 'S' or 'I'."

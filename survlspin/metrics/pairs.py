@@ -40,6 +40,8 @@ class Pairs:
     as_early, as_late : float64 (3, c)
         The weight of the partners that a row of each cell has as the early and as the late one, by the first three
         kinds.
+    together : float64 (2, d)
+        Of each of the d rows with an event, the weight of its partners of the last two kinds.
     cell : int64 (n,)
         Each row's cell.
     entered : int64 (n,) or None
@@ -50,34 +52,40 @@ class Pairs:
     counts: np.ndarray
     as_early: np.ndarray
     as_late: np.ndarray
+    together: np.ndarray
     cell: np.ndarray
     entered: np.ndarray | None
     rows: Rows
 
-    def ratio(self, numerator: list[float], denominator: list[float]) -> tuple[float, np.ndarray]:
-        """Return a ratio of sums over the first three kinds, and each row's influence on it (n,).
+    def of_rows(self, factor: np.ndarray) -> np.ndarray:
+        """Return each row's weight times that of its partners, summed over the kinds with these factors (n,).
 
         Parameters
         ----------
-        numerator, denominator : list of 3 floats
-            What a pair of each kind adds.
+        factor : array (5,)
         """
-        sums = self.counts[:, :3].sum(axis=0)
-        total = float(sums @ denominator)
-        if not total > 0:
-            return float("nan"), np.full(self.rows.n, np.nan)
-        value = float(sums @ numerator) / total
-        return value, self._of_rows((np.array(numerator) - value * np.array(denominator)) / total)
-
-    def _of_rows(self, factor: np.ndarray) -> np.ndarray:
-        """Each row's weight times that of its partners, summed over kinds with these factors (n,)."""
-        early, late = factor @ self.as_early, factor @ self.as_late
+        early, late = factor[:3] @ self.as_early, factor[:3] @ self.as_late
         died = np.flatnonzero(self.rows.event)
         found = late[self.cell]
-        found[died] += early[self.cell[died]]
+        found[died] += early[self.cell[died]] + factor[3:] @ self.together
         if self.entered is not None:
             found -= late[self.entered]
         return found if self.rows.weight is None else found * self.rows.weight
+
+    def ratio(self, numerator: tuple, denominator: tuple) -> tuple[float, np.ndarray]:
+        """Return a ratio of sums over kinds, and each row's influence on it (n,); nan without such pairs.
+
+        Parameters
+        ----------
+        numerator, denominator : tuple of 5 floats
+            What a pair of each kind adds.
+        """
+        sums, over, under = self.counts.sum(axis=0), np.array(numerator), np.array(denominator)
+        total = float(sums @ under)
+        if not total > 0:
+            return float("nan"), np.full(self.rows.n, np.nan)
+        value = float(sums @ over) / total
+        return value, self.of_rows((over - value * under) / total)
 
 
 def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.ndarray | None = None) -> Pairs:
@@ -115,13 +123,12 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
 
     at_time = np.zeros(cells.length.sum(), np.int64)
     np.add.at(at_time, cells.home, dead)
-    same = dead[of_died] - weight[died]
-    together = at_time[cells.home[of_died]] - dead[of_died]
-    half = np.ldexp(weight[died] * factor[of_died], -shift - 1) * np.ldexp([together, same], -shift)
-    mass = np.ldexp(dead, -shift)
-    strata = [(cells.stratum, mass * kind) for kind in as_early] + [(cells.stratum[of_died], kind) for kind in half]
+    together = np.array([at_time[cells.home[of_died]] - dead[of_died], dead[of_died] - weight[died]])
+    together = np.ldexp(together, -shift) * factor[of_died]
+    once, half = np.ldexp(dead, -shift) * as_early, np.ldexp(weight[died], -shift - 1) * together
+    strata = [(cells.stratum, kind) for kind in once] + [(cells.stratum[of_died], kind) for kind in half]
     counts = np.array([np.bincount(stratum, kind, len(length)) for stratum, kind in strata]).T
-    return Pairs(counts, as_early, as_late, cell, entered, rows)
+    return Pairs(counts, as_early, as_late, together, cell, entered, rows)
 
 
 @dataclass(frozen=True, eq=False)
