@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from survlspin.sample import Sample
     from survlspin.study import Roles, Study
 
-__all__ = ["check_job", "cohort_job", "fit_job", "main_job", "remembered", "resume_job", "status_job"]
+__all__ = ["check_job", "cohort_job", "fit_job", "main_job", "remembered", "report_job", "resume_job", "status_job"]
 
 CALL = "job.json"
 NEEDED = {"EXPORT": "data", "--recipe NAME": "recipe"}
 SURVIVAL = ("time", "event", "entry", "stratum", "event_code")
+UNSAID = ("sep", "decimal", "encoding", "zero_time")  # what has a default, and is in the call that is kept
 COMPARED = (
     "folds", "repeats", "members", "context", "skip", "seed", "force", "protocol", "seeds", "points", "tune", "preset",
     "storage", "probes", "shadow_probes", "probe_rate", "store", "horizon",
@@ -80,6 +81,59 @@ def fit_job(given: dict[str, Any]) -> dict[str, Any]:
         return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown, call)
     except OSError as error:
         raise _cannot_write(given["out"], error) from error
+
+
+def report_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read what is to be reported on, and write the report; return what was written."""
+    from survlspin.report import report, subject_of
+
+    study, development = _reported(given)
+    subject = subject_of(
+        given["path"],
+        study,
+        horizons=given["horizon"],
+        thresholds=_probabilities(given["thresholds"]),
+        subgroups=given["subgroup"],
+        min_cell=given["min_cell"],
+        development=development,
+    )
+    _writable(given["out"])
+    try:
+        files = report(subject, given["out"])
+    except OSError as error:
+        raise _cannot_write(given["out"], error) from error
+    said = {"partial": subject.partial, "judged_on": subject.judged_on, "min_cell": subject.min_cell}
+    return {**said, "out": str(given["out"]), "files": [str(path) for path in files], "notes": []}
+
+
+def _reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
+    """Return the patients to judge on, and where they are others the patients that the model was made from.
+
+    What is not said on the command line is as in the call that the store or the model keeps.
+    """
+    from survlspin.report.source import call_of, is_store
+
+    options = call_of(given["path"]).get("options")
+    if options is None and given["data"] is None:
+        found = f"{given['path']} does not say which data it is of."
+        raise InputError("SL-628", found, "Name them: --data FILE --time COLUMN --event COLUMN.")
+    known = {name: Path(value) if name == "data" and value else value for name, value in (options or {}).items()}
+    own = {name: value for name, value in given.items() if value not in (None, (), [], False)}
+    form = () if options is None or (given["data"] is not None and not is_store(given["path"])) else UNSAID
+    said = {name: value for name, value in own.items() if name not in form}
+    study = _study({**given, **known, **said})
+    if given["data"] is None or options is None or is_store(given["path"]):
+        return study, None
+    there = known["data"] is None or known["data"].is_file()
+    return study, _study({**given, **known}) if there else None
+
+
+def _probabilities(text: str | None) -> list[float]:
+    """Return numbers that commas or blanks separate."""
+    try:
+        return [float(word) for word in (text or "").replace(",", " ").split()]
+    except ValueError:
+        raise InputError("SL-625", f"--thresholds {text!r}.", "Give probabilities, as .1,.2,.4.") from None
 
 
 def cohort_job(given: dict[str, Any]) -> dict[str, Any]:

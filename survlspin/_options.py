@@ -164,6 +164,36 @@ NoiseSeed = _option("--seed", "Of the noise columns that a recipe may have.", in
 MinCell = _option("--min-cell", "The flow shows no number from 1 to this less 1; 1 hides nothing.", int, None, min=1)
 CohortOut = Annotated[Path, typer.Option("-o", "--out", help="The cohort, .parquet; the flow and manifest beside it.")]
 
+Reported = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STORE|MODEL",
+        help="The folder that --store of survlspin run named, or --out of survlspin fit.",
+        show_default=False,
+    ),
+]
+JudgedOn = _option(
+    "--data",
+    "Of a model, the patients to judge it on; by default those it was made from. Of a study, where its file is now.",
+    Path | None,
+    FILE,
+)
+REPORT = "The report"
+Reached = _option("--horizon", "Time by which the event is predicted; may be repeated.", list[float], REPORT)
+Thresholds = _option(
+    "--thresholds",
+    "Probabilities from which one would act, as .1,.2,.4: decision curves are drawn at these, and not without.",
+    panel=REPORT,
+)
+Subgroup = _option("--subgroup", "A column of few groups, to be judged by; may be repeated.", Names, REPORT)
+LeastShown = _option(
+    "--min-cell",
+    "Counts from 1 to this less 1 are hidden; by default 11 of a cohort whose licence forbids release, else none.",
+    int | None,
+    REPORT,
+    min=1,
+)
+ReportOut = _option("--out", "Folder for the report; files of the same names are replaced.", Path)
 Kept = Annotated[Path, typer.Argument(metavar="STORE", help="The folder that --store named.", show_default=False)]
 Moved = _option("--data", "Where the file is now, if it has been moved; its content must be the same.", Path | None)
 StorageAgain = _option("--storage", "Database of the trials, if its URL has a password: that is not kept.")

@@ -141,6 +141,27 @@ def fit(
 
 
 @app.command(
+    help="Report on a study or on a fitted model as a reviewer asks for it: one page that loads nothing, every table "
+    "as CSV, every figure as SVG. Flow of patients, Table 1, follow-up, split, discrimination, calibration, decision "
+    "curves, comparisons, the model in full with a prediction worked by hand, what the study cannot say, and the "
+    "sheets of the reporting guidelines.",
+    epilog=EXITS,
+)
+@_exits
+def report(
+    ctx: typer.Context,
+    path: o.Reported, horizon: o.Reached = (), thresholds: o.Thresholds = None, subgroup: o.Subgroup = (),
+    min_cell: o.LeastShown = None, data: o.JudgedOn = None, sep: o.Sep = ",", decimal: o.Decimal = ".",
+    encoding: o.Encoding = "utf-8", time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None,
+    entry: o.Entry = None, weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None,
+    drop: o.Drop = (), category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep,
+    force: o.Force = False, out: o.ReportOut = Path("survlspin-report"), as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:  # fmt: skip
+    _finish(ctx.params, calls.report_job, "summary.report_closing")
+
+
+@app.command(
     help="Make a cohort of a registry's export, or of a table, by a recipe: prints how many rows, patients and events "
     "each rule excludes, and writes the cohort (Parquet), the flow (table, JSON, chart) and the manifest. The flow "
     "hides small numbers; the cohort holds patients.",

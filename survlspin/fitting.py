@@ -31,7 +31,7 @@ from survlspin.store import fingerprint, versions
 from survlspin.survival import SurvivalEstimator
 from survlspin.tables import write_csv
 
-__all__ = ["KEPT", "described", "execute", "model_of", "task_of"]
+__all__ = ["KEPT", "coefficients", "described", "execute", "model_of", "task_of"]
 
 MEMBERS = dict.fromkeys(("CoxLLSPIN", "CoxLSPIN", "DeepSurv"), 10)  # of ensembles, as in `survlspin run`
 KEPT = "fit.json"  # what is kept of a fit
@@ -258,7 +258,7 @@ def _explain(model: DesignEstimator, X: pd.DataFrame, out: Path) -> tuple[dict[s
     summary: dict[str, Any] = {}
     if hasattr(model, "coef_"):
         files.append(out / "coefficients.csv")
-        write_csv([_coefficients(model)], files[-1], COEFFICIENTS)
+        write_csv([coefficients(model)], files[-1], COEFFICIENTS)
     if hasattr(model, "selected"):
         used = model.selected(X)
         table = pd.DataFrame({"factor": list(used), "share": used.mean().to_numpy()})
@@ -289,7 +289,7 @@ def _sets(used: pd.DataFrame) -> Counter:
     return Counter({" + ".join(names[row]) or "(none)": int(count) for row, count in zip(sets, n, strict=True)})
 
 
-def _coefficients(model: DesignEstimator) -> pd.DataFrame:
+def coefficients(model: DesignEstimator) -> pd.DataFrame:
     """Return the coefficients: ``hr`` is the hazard ratio for ``per`` units of the column, with limits where known.
 
     A model that does not predict survival has no hazard ratios.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from survlspin._messages import listed
 from survlspin._study_text import opened, probed, settings, studied
 from survlspin._text import duration, in_columns, interval, number, wrapped
 
-__all__ = ["closing", "fit_closing", "fit_opening", "opening", "verdict"]
+__all__ = ["closing", "fit_closing", "fit_opening", "opening", "report_closing", "verdict"]
 
 OURS = ("LLSPIN", "LSPIN")
 SURE = "its 95% interval leaves out 0"
@@ -61,6 +62,7 @@ def closing(report: dict[str, Any]) -> str:
         wrapped(lines) + "\n\n" + in_columns([["share", "rows", "most frequent sets"], *shares], left=(2,)),
         wrapped(["In short:", *(f"  {line}" for line in report["verdict"])]),
         wrapped([f"Took {duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
+        f"Report on it: survlspin report {shlex.quote(report['store'])} --horizon TIME" if report["store"] else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -150,6 +152,22 @@ def fit_closing(report: dict[str, Any]) -> str:
         wrapped([f"Took {duration(report['seconds'])}. Wrote to {report['out']}:", f"  {', '.join(names)}"]),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def report_closing(report: dict[str, Any]) -> str:
+    """Return what a report is about, and where it is."""
+    tables, figures = (
+        sum(Path(name).parent.name == kind for name in report["files"]) for kind in ("tables", "figures")
+    )
+    hidden = report["min_cell"] > 1
+    lines = [
+        f"Judged on {report['judged_on']}.",
+        *([f"Unfinished: {report['partial']}."] if report["partial"] else []),
+        f"Counts below {report['min_cell']} are hidden." if hidden else "Small counts are not hidden (--min-cell).",
+        f"Took {duration(report['seconds'])}. Wrote {report['files'][0]}, with {tables} tables and {figures} figures "
+        "beside it.",
+    ]
+    return wrapped(lines)
 
 
 def _predicted(report: dict[str, Any]) -> str:

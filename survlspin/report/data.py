@@ -62,11 +62,10 @@ def groups_of(subject: Subject) -> dict[str, tuple[pd.DataFrame, Outcome]]:
         made = subject.development
         return {"development": (made.X, made.outcome), "evaluation": (data.X, outcome)}
     [judged, *_] = subject.models[subject.reference]
-    if subject.kind == "study" and data.external is None:
+    apparent = not len(judged.trained) or np.array_equal(judged.trained, judged.rows)
+    if apparent or (subject.runs is not None and not subject.external):
         return {"all rows": (data.X, outcome)}
-    if not len(judged.trained) or np.array_equal(judged.trained, judged.rows):
-        return {"all rows": (data.X, outcome)}
-    first = np.flatnonzero(~data.external) if data.external is not None else judged.trained
+    first = judged.trained if subject.runs is None else np.setdiff1d(np.arange(len(data.X)), judged.rows)
     rows = {"development": first, "evaluation": judged.rows}
     return {name: (data.X.iloc[at], outcome.take(at)) for name, at in rows.items()}
 

@@ -102,7 +102,7 @@ def _environment() -> Environment:
 def _viewed(part: Text | Table | Figure, tables: dict[str, pd.DataFrame], drawn: dict[str, str]) -> dict[str, Any]:
     """Return a part as the template reads it."""
     if isinstance(part, Text):
-        return {"kind": "text", "paragraphs": part.paragraphs}
+        return {"kind": "text", "paragraphs": part.paragraphs, "bullets": part.bullets}
     same = {"name": part.name, "title": part.title, "note": part.note}
     if isinstance(part, Figure):
         return {"kind": "figure", **same, "svg": Markup(inlined(drawn[part.name], part.name, part.alt))}

@@ -23,9 +23,12 @@ class Text:
     ----------
     paragraphs : tuple of str
         Plain text; the page escapes it.
+    bullets : bool
+        Shown as a list.
     """
 
     paragraphs: tuple[str, ...]
+    bullets: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,13 +22,14 @@ from survlspin.runs import Runs
 from survlspin.storage import FOLDER, MODEL, load
 from survlspin.store import Store, fingerprint
 from survlspin.study import Study
-from survlspin.survival import CoxModel, SurvivalEstimator
+from survlspin.survival import CoxModel
 
 if TYPE_CHECKING:
     from survlspin.tuning import Ledger
 
 __all__ = ["Judged", "Subject", "call_of", "is_store", "model_in", "subject_of"]
 
+EXTERNAL = "external"  # what `survlspin.External` calls its fold
 LEVELS = 20  # of a column by which subgroups are told apart
 RESTRICTED, LEAST = "no release", 11  # what the licence of a registry's data says, and the smallest count shown then
 
@@ -240,7 +241,7 @@ def _of_store(path: Path, data: Study, **asked: Any) -> Subject:
         data=data,
         models={name: _of_runs(runs, name) for name in runs.validation if any(f.model == name for f in runs.fits)},
         judged_on="the test rows of each fold, which chose nothing",
-        external=data.external is not None,
+        external=list(runs.folds) == [EXTERNAL],
         runs=runs,
         model=load(final) if (final / MODEL).exists() else None,
         plan=store.plan,
@@ -263,8 +264,9 @@ def _of_runs(runs: Runs, name: str) -> list[Judged]:
 def _of_model(path: Path, data: Study, development: Study | None, call: dict[str, Any], **asked: Any) -> Subject:
     model = load(model_in(path))
     name = type(model).__name__
-    if not isinstance(model, SurvivalEstimator):
-        raise InputError("SL-627", f"{path} holds a {name}, which does not predict survival.", "Name another model.")
+    if not isinstance(model, CoxModel):
+        found = f"{path} holds a {name}, which does not predict the survival of one event."
+        raise InputError("SL-627", found, "Name another model.")
     everyone, nobody = np.arange(len(data.X)), np.arange(0)
     known = call.get("fingerprint")
     same = known is not None and known == digest_of(data)
@@ -298,20 +300,15 @@ def _of_model(path: Path, data: Study, development: Study | None, call: dict[str
     )
 
 
-def judged_by(model: SurvivalEstimator, data: Study, rows: np.ndarray, trained: np.ndarray) -> Judged:
+def judged_by(model: CoxModel, data: Study, rows: np.ndarray, trained: np.ndarray) -> Judged:
     """Return what a fitted model says of rows of the data."""
-    X, stratum = data.X.iloc[rows], data.outcome.take(rows).stratum
-    risk = model.predict(X)
+    stratified = None not in model.baseline_.curves
+    stratum = data.outcome.take(rows).stratum if stratified else None
+    risk = model.predict(data.X.iloc[rows])
     known = float(model.unique_times_[-1])
 
     def probabilities(times: np.ndarray) -> np.ndarray:
-        if isinstance(model, CoxModel):
-            strata = stratum if None not in model.baseline_.curves else None
-            found = 1.0 - model.baseline_.survival(risk, times, strata)
-        else:
-            curves = np.asarray(model.predict_survival_function(X, return_array=True))
-            place = np.searchsorted(model.unique_times_, times, side="right")
-            found = 1.0 - np.column_stack([np.ones(len(X)), curves])[:, place]
+        found = 1.0 - model.baseline_.survival(risk, times, stratum)
         found[:, times > known] = np.nan
         return found
 
