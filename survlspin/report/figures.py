@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 ROOM = 0.06  # of the height of the axes, that a direct label takes
+BANDS = 3  # lines, above which only the first has a band
 FEW = 30  # points of a line, below which each is marked
 COLUMNS = 3  # panels beside each other
 
@@ -138,7 +139,7 @@ def lines(figure: Figure, drawn: Sequence[Line], x: str, y: str, level: float | 
         axes.axhline(level, color=GREY, lw=0.9, ls="--", zorder=0)
     for i, line in enumerate(drawn):
         ink = color_of(i)
-        if line.low is not None:
+        if line.low is not None and (i == 0 or len(drawn) <= BANDS):
             axes.fill_between(line.x, line.low, line.high, color=ink, alpha=0.10, lw=0)
         alone = len(line.x) == 1
         axes.plot(line.x, line.y, "D" if alone else "o-", color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
@@ -180,15 +181,12 @@ def distributions(
         for i, (name, share) in enumerate(groups.items()):
             axes.stairs(100 * share, edges, color=color_of(i), fill=True, alpha=0.25, lw=0)
             axes.stairs(100 * share, edges, color=color_of(i), lw=1.4)
-            if len(share) and share.max() > 0:
-                at = int(share.argmax())
-                axes.annotate(
-                    name, ((edges[at] + edges[at + 1]) / 2, 100 * share[at]), color=color_of(i), fontsize=7.5,
-                    xytext=(3, 2), textcoords="offset points",
-                )  # fmt: skip
+            axes.annotate(
+                name, (0.99, 0.98 - 0.1 * i), xycoords="axes fraction", color=color_of(i), fontsize=7.5, ha="right",
+                va="top",
+            )  # fmt: skip
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0, None)
-        axes.margins(y=0.18)
     figure.supxlabel(f"predicted probability {words}", fontsize=9)
     figure.supylabel("% of the group", fontsize=9)
 

@@ -85,9 +85,7 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
         return None
     x = np.linspace(min(c[0][0] for c in curves), max(c[0][-1] for c in curves), POINTS)
     folds = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves])
-    half = (~np.isnan(folds)).sum(axis=0) >= len(folds) / 2
-    mean = np.full(POINTS, np.nan)
-    mean[half] = np.nanmean(folds[:, half], axis=0)
+    mean = folds.mean(axis=0)  # where all folds predict: elsewhere it would jump from fold to fold
     counts = np.sum(shares, axis=0)
     counts = np.where(counts < len(shares) * max(1, subject.min_cell), 0, counts)
     measured = dict(zip(PARTS, np.array(spread).T, strict=True))
@@ -136,13 +134,15 @@ def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, An
     def draw(figure) -> None:
         figures.calibration(figure, panels, words)
 
-    note = "Thin: each fold. Bold: their mean, where half of them predict. Dashed: perfect. Below: the predictions."
+    note = "Thin: each fold. Bold: their mean, where all of them predict. Dashed: perfect. Below: the predictions."
     return [Figure(name, f"Smooth calibration {words}", alt, draw, note, figures.grid_size(len(panels))), table]
 
 
 def _seen(model: str, curve: dict[str, Any]) -> str:
     """Say where a curve lies."""
     known = ~np.isnan(curve["mean"])
+    if not known.any():
+        return f"{model}: no two folds predict alike."
     off = curve["mean"][known] - curve["x"][known]
     worst = int(np.abs(off).argmax())
     x, d = curve["x"][known][worst], off[worst]

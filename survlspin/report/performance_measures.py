@@ -54,7 +54,7 @@ class Measure:
         try:
             return self.of(tested)
         except InputError as error:
-            return undefined(" ".join(part.rstrip(".") for part in (f"{error.found};", error.remedy) if part))
+            return undefined(". ".join(part.rstrip(".") for part in (error.found, error.remedy) if part))
 
 
 def undefined(why: str) -> Estimate:

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..metrics.decision import net_benefit
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import Evaluation, plain, tested_of
+from .performance_means import Evaluation, plain, tested_of, within
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -51,7 +51,10 @@ def utility(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     facts: dict[str, Any] = {"decision.thresholds": list(subject.thresholds)}
     for horizon in subject.horizons if subject.thresholds else ():
         parts += _decisions(subject, found, horizon, facts)
-    if not subject.thresholds:
+    if subject.thresholds:
+        title = "Net benefit with standard errors"
+        parts.append(Table("decision-numbers", title, found.table("decision"), "", DIGITS))
+    else:
         parts.append(Text((ASK,)))
     for horizon in subject.horizons:
         parts += _spread(subject, found.models, horizon, grid)
@@ -95,9 +98,10 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
     at = drawn[0].x
     frame = pd.DataFrame({"Threshold": at})
     for line in drawn:
-        frame[line.name] = line.y
-        if line.low is not None:
-            frame[f"{line.name}, 95 % from"], frame[f"{line.name}, to"] = line.low, line.high
+        if line.low is None:
+            frame[line.name] = line.y
+        else:
+            frame[line.name] = [within(*three) for three in zip(line.y, line.low, line.high, strict=True)]
     best = [max(drawn, key=lambda line, k=k: line.y[k]) for k in range(len(at))]
     alt = f"Net benefit for the event {words}. " + " ".join(
         f"At {t:g} the highest is that of {line.name}, {line.y[k]:.4f}."
@@ -111,7 +115,7 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
         "Net benefit: true positives less false positives, these times the odds of the threshold, per patient; mean "
         "over folds, 95 % intervals. A model is worth using where it lies above treating all and treating none."
     )
-    table = Table(name, f"Net benefit {words}", frame, note, dict.fromkeys(frame.columns[1:], ".4f"))
+    table = Table(name, f"Net benefit {words}", frame, note, dict.fromkeys(("treat all", "treat none"), ".3f"))
     return [Figure(name, f"Decision curve {words}", alt, draw), table]
 
 
