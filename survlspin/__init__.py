@@ -59,7 +59,18 @@ _HOMES = {
     "run": "protocol",
     "split_xy": "outcome",
 }
-_ROOMS = ("baselines", "heads", "metrics", "models", "nets", "nonparametric", "synthetic", "train", "tuning")
+_ROOMS = (
+    "baselines",
+    "diagnostics",
+    "heads",
+    "metrics",
+    "models",
+    "nets",
+    "nonparametric",
+    "synthetic",
+    "train",
+    "tuning",
+)
 
 __all__ = sorted(("__version__", *_HOMES, *_ROOMS))
 

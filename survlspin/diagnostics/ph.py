@@ -129,14 +129,13 @@ def prognostic_index_test(
     Returns
     -------
     PHTest
-        nan, and "undefined" in the definition, where the index does not vary among those at risk, or all events are at
-        one time.
+        nan, and "undefined" in the definition, where there are fewer than two times of events, the index does not vary
+        among those at risk, or it separates the events from all others.
 
     Raises
     ------
     InputError
-        SL-325 for an unknown `transform`, SL-401 for unknown ties, SL-485 where the index separates the events from all
-        others; with the codes of `survlspin.metrics.inputs`.
+        SL-325 for an unknown `transform`, SL-401 for unknown ties; with the codes of `survlspin.metrics.inputs`.
 
     References
     ----------
@@ -147,7 +146,7 @@ def prognostic_index_test(
     --------
     >>> found = prognostic_index_test([1, 2, 3, 4, 5], [1, 1, 1, 1, 0], [1.0, -1.0, 0.5, -0.4, 0.0])
     >>> round(found.statistic, 3), found.df
-    (0.02, 1)
+    (0.915, 1)
     """
     outcome, eta = outcome_and_risk(time, event, log_risk, entry, weight, stratum)
     target = Cox(ties).prepare(outcome)
@@ -156,8 +155,10 @@ def prognostic_index_test(
     coef = pd.Series([np.nan], index=[INDEX])
     free = np.array([start.hessian[0, 0] > 0])
     fit = Fitted(z, outcome, coef, np.full((1, 1), np.nan), [INDEX], ties, pd.RangeIndex(len(eta)))
-    if not free.any() or target.n_bins < 2:
-        check_transform(transform)
+    check_transform(transform)
+    if len(np.unique(outcome.time[fit.dead])) < 2:
+        return _undefined(fit, "fewer than two times of events")
+    if not free.any():
         return _undefined(fit, "the index does not vary among those at risk")
     solution = maximise(start, Penalty.none(1), free)
     if solution.boundless.any():

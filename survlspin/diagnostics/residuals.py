@@ -77,7 +77,7 @@ def deviance(time, event, log_risk, *, entry=None, weight=None, stratum=None, ti
     Examples
     --------
     >>> deviance([1, 2, 3], [1, 0, 1], [0.0, 0.0, 0.0]).round(4)
-    array([ 0.9295, -0.8165, -0.3045])
+    array([ 0.9295, -0.8165, -0.3022])
     """
     rest = martingale(time, event, log_risk, entry=entry, weight=weight, stratum=stratum, ties=ties)
     event = np.asarray(event, dtype=float)

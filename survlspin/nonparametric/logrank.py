@@ -82,7 +82,7 @@ def log_rank(time, event, group, *, stratum=None, entry=None, rho: float = 0.0) 
     --------
     >>> found = log_rank([1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 0, 1], ["a", "a", "a", "b", "b", "b"])
     >>> round(found.statistic, 3), found.df
-    (4.927, 1)
+    (5.052, 1)
     """
     rows = rows_of(time, event, entry=entry, stratum=stratum)
     who = rows_of(time, event, stratum=group)
@@ -102,7 +102,7 @@ def log_rank(time, event, group, *, stratum=None, entry=None, rho: float = 0.0) 
     counted = pd.DataFrame(
         {"group": who.strata, "n": np.bincount(who.stratum), "observed": observed, "expected": expected}
     )
-    df = np.count_nonzero(expected) - 1
+    df = int(np.count_nonzero(expected)) - 1
     name = {0.0: "log-rank test", 1.0: "Peto and Peto's test"}.get(
         float(rho), f"Harrington and Fleming's test, rho {rho:g}"
     )
