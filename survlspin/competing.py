@@ -109,7 +109,8 @@ class CauseSpecificModel(CompetingRisksEstimator, ABC):
         """
         place = slice(None) if cause is None else self._place(cause)
         asked = self._asked(times)
-        curves = cumulative_incidence(self.baselines_, self.predict(X), asked, stratum, place)
+        eta = self.predict(X)
+        curves = cumulative_incidence(self.baselines_, eta, asked, stratum, place)
         return curves[..., 0] if np.ndim(times) == 0 and times is not None else curves
 
     def predict_survival_function(self, X, return_array: bool = False, stratum=None) -> np.ndarray:
@@ -125,7 +126,8 @@ class CauseSpecificModel(CompetingRisksEstimator, ABC):
 
         A model fitted with strata needs each row's: `stratum` (n,).
         """
-        hazard = hazards(self.baselines_, self.predict(X), self._asked(None), stratum).sum(axis=1)
+        eta = self.predict(X)
+        hazard = hazards(self.baselines_, eta, self._asked(None), stratum).sum(axis=1)
         return hazard if return_array else step_functions(self.unique_times_, hazard, 0.0)
 
     def score(self, X, y, cause: int = 1) -> float:

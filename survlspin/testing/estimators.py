@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from .. import storage
+from ..competing import CompetingRisksEstimator
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
 from .common import require, require_close
@@ -31,14 +32,16 @@ def check_estimator(estimator: BaseEstimator, X=None, y=None) -> None:
     NotFittedError; risks are finite, one per row, and go by the names of columns; `score` is our concordance of them;
     curves fall from 1 and equal their step functions; gates, selections and counts agree and keep the index; a pickled
     model predicts the same and holds no training rows, and so does a saved one, where the class can be saved. Methods
-    that an estimator lacks are not checked.
+    that an estimator lacks are not checked. Of competing risks, incidences rise within 0 and 1 and, with the survival,
+    add up to 1.
 
     Parameters
     ----------
     estimator : estimator
         Is not fitted itself. A ``random_state`` of None counts as 0.
     X, y : optional
-        Predictors and outcome that `fit` takes; by default 120 invented patients.
+        Predictors and outcome that `fit` takes; by default 120 invented patients, with two causes for an estimator of
+        competing risks.
 
     Raises
     ------
@@ -50,24 +53,27 @@ def check_estimator(estimator: BaseEstimator, X=None, y=None) -> None:
     >>> from survlspin import DeepSurv
     >>> check_estimator(DeepSurv(epochs=2))
     """
+    competing = isinstance(estimator, CompetingRisksEstimator)
     if X is None:
-        X, y = patients()
+        X, y = patients(causes=2 if competing else 1)
     model = clone(estimator)
     if model.get_params().get("random_state", 0) is None:
         model.set_params(random_state=0)
     _check_parameters(model)
     _check_unfitted(model, X, y)
-    _check_fit(model, X, y)
-    outcome = Outcome.of(y)
-    _check_risks(model, X, y)
+    outcome = Outcome.of(y, causes=competing)
+    _check_fit(model, X, y, outcome)
+    _check_risks(model, X)
     _check_curves(model, X, outcome)
+    if competing:
+        _check_incidences(model, X, outcome)
     _check_score(model, X, y, outcome)
     _check_selection(model, X)
     _check_pickle(model, X)
     _check_saved(model, X)
 
 
-def patients(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+def patients(n: int = 120, seed: int = 0, causes: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
     """Return invented patients with numbers, a flag and a category, and their follow-up in whole months.
 
     Parameters
@@ -75,6 +81,8 @@ def patients(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     n : int
         Rows.
     seed : int
+    causes : int
+        Of those who died, one in so many has each of the causes 1, 2, ...
 
     Returns
     -------
@@ -93,7 +101,8 @@ def patients(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     )
     died = rng.exponential(60 * np.exp(-(X["age"] - 60) / 10 - X["nodes"]))
     left = rng.uniform(0, 120, n)
-    return X, Outcome.of((np.ceil(np.minimum(died, left)), died <= left)).to_y()
+    cause = 1 if causes == 1 else rng.integers(1, causes + 1, n)
+    return X, Outcome.of((np.ceil(np.minimum(died, left)), (died <= left) * cause), causes=True).to_y()
 
 
 def _check_parameters(model: BaseEstimator) -> None:
@@ -118,7 +127,7 @@ def _require_unfitted(name: str, call: Callable) -> None:
     raise AssertionError(f"{name} does not raise NotFittedError before fit.")
 
 
-def _check_fit(model: BaseEstimator, X, y) -> None:
+def _check_fit(model: BaseEstimator, X, y, outcome: Outcome) -> None:
     """Fit `model`; check what a fit changes, and that another fit of the fitted model ends the same."""
     before = joblib.hash((X, y)), _settings(model)
     require(model.fit(X, y) is model, "fit does not return the estimator.")
@@ -129,7 +138,7 @@ def _check_fit(model: BaseEstimator, X, y) -> None:
     risk = model.predict(X)
     require(joblib.hash((X, y)) == before[0], "fit or predict modifies the data.")
     first, rows = copy.deepcopy(model), np.arange(len(X)) % 3 > 0
-    again = model.fit(_rows(X, rows), Outcome.of(y).take(rows).to_y()).fit(X, y)
+    again = model.fit(_rows(X, rows), outcome.take(rows).to_y()).fit(X, y)
     require(np.array_equal(again.predict(X), risk), "a second fit of one estimator predicts otherwise.")
     require(set(vars(again)) == set(vars(first)), "a second fit has other attributes.")
     n = getattr(model, "n_features_in_", None)
@@ -139,9 +148,10 @@ def _check_fit(model: BaseEstimator, X, y) -> None:
     require((names if names is None else list(names)) == given, f"feature_names_in_ is {names}.")
 
 
-def _check_risks(model: BaseEstimator, X, y) -> None:
+def _check_risks(model: BaseEstimator, X) -> None:
     risk = model.predict(X)
-    require(np.shape(risk) == (len(X),), f"predict returns the shape {np.shape(risk)}.")
+    shapes = {(len(X),), (len(X), getattr(model, "n_causes_", 0))}
+    require(np.shape(risk) in shapes, f"predict returns the shape {np.shape(risk)}.")
     require(risk.dtype == np.float64, f"predict returns {risk.dtype}.")
     require(bool(np.isfinite(risk).all()), "predict returns values that are not finite.")
     require(np.array_equal(model.predict(X), risk), "predict does not repeat itself.")
@@ -154,10 +164,33 @@ def _check_risks(model: BaseEstimator, X, y) -> None:
 
 
 def _check_score(model: BaseEstimator, X, y, outcome: Outcome) -> None:
-    score = model.score(X, y)
-    require(0 <= score <= 1, f"score is {score}.")
-    expected = concordance_of(outcome, model.predict(X)).value
-    require(bool(np.isclose(score, expected, rtol=1e-12)), f"score is {score}, and the concordance {expected}.")
+    risk = model.predict(X)
+    if isinstance(model, CompetingRisksEstimator):
+        columns = dict(enumerate(risk.T, 1)) if risk.ndim == 2 else {model.cause: risk}
+        pairs = [(model.score(X, y, cause=c), outcome.of_cause(c), column) for c, column in columns.items()]
+    else:
+        pairs = [(model.score(X, y), outcome, risk)]
+    for score, of, column in pairs:
+        require(0 <= score <= 1, f"score is {score}.")
+        expected = concordance_of(of, column).value
+        require(bool(np.isclose(score, expected, rtol=1e-12)), f"score is {score}, and the concordance {expected}.")
+
+
+def _check_incidences(model: BaseEstimator, X, outcome: Outcome) -> None:
+    """Check the cumulative incidences of all causes, or of the model's one."""
+    strata = {} if outcome.stratum is None else {"stratum": outcome.stratum}
+    times = model.unique_times_
+    found = model.predict_cumulative_incidence(X, **strata)
+    shape = (*np.shape(model.predict(X)), len(times))
+    require(found.shape == shape, f"predict_cumulative_incidence returns the shape {found.shape}.")
+    require(bool(((found >= 0) & (found <= 1)).all()), "a cumulative incidence is not within 0 and 1.")
+    require(bool((np.diff(found, axis=-1) >= 0).all()), "a cumulative incidence falls.")
+    some = model.predict_cumulative_incidence(X, times[::5], **strata)
+    require_close("incidences at some times", some, found[..., ::5], rtol=1e-12)
+    require_close("incidences at one time", model.predict_cumulative_incidence(X, times[-1], **strata), found[..., -1])
+    if hasattr(model, "predict_survival_function"):
+        survival = model.predict_survival_function(X, return_array=True, **strata)
+        require_close("the sum of incidences and survival", found.sum(axis=1) + survival, np.ones_like(survival), 1e-9)
 
 
 def _check_curves(model: BaseEstimator, X, outcome: Outcome) -> None:
