@@ -66,7 +66,7 @@ def _summary(outcome: Outcome) -> dict[str, float]:
         "time at risk": float(np.sum(outcome.time - start)),
         "distinct times": len(np.unique(outcome.time)),
         "distinct times of events": len(distinct),
-        "share of events tied": float(ties[ties > 1].sum() / max(1, len(events))),
+        "share of events tied": round(float(ties[ties > 1].sum() / max(1, len(events))), 4),
     }
 
 

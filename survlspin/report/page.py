@@ -25,7 +25,7 @@ from .parts import Figure, Report, Table, Text
 __all__ = ["write"]
 
 LONG, MOST = 14, 120  # rows of a table that is folded away, and rows of it on the page
-UNKNOWN = "–"
+UNKNOWN, SHORT = "–", 26
 PAGE, FACTS = "report.html", "facts.json"
 OWN = re.compile(r"report\.html|facts\.json|tables/[^/]+\.csv|figures/[^/]+\.svg")
 
@@ -119,10 +119,12 @@ def _viewed(part: Text | Table | Figure, tables: dict[str, pd.DataFrame], drawn:
     }
 
 
-def _rows(frame: pd.DataFrame, part: Table, numeric: dict[str, bool]) -> Iterator[list[tuple[str, bool]]]:
+def _rows(frame: pd.DataFrame, part: Table, numeric: dict[str, bool]) -> Iterator[list[tuple[str, str]]]:
+    """Yield the cells of each row, and what they are: "n" numbers, "s" text too short to be broken."""
     columns = [(part.formats.get(name), numeric[name], frame[name].tolist()) for name in frame]
     for i in range(len(frame)):
-        yield [(_cell(values[i], form), number) for form, number, values in columns]
+        texts = [(_cell(values[i], form), number) for form, number, values in columns]
+        yield [(text, "n" if number else "s" if len(text) <= SHORT else "") for text, number in texts]
 
 
 def _cell(value: Any, form: str | None) -> str:

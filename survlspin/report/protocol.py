@@ -62,19 +62,19 @@ def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
         facts["external.words"] = "evaluated on another data set"
     if (runs := subject.runs) is None:
         return (f"Model: {names}. Judged on {subject.judged_on}.",), facts
-    seeds = sorted({fit.seed for fit in runs.fits})
+    seeds = subject.plan.get("seeds", [])
     facts |= {
         "protocol.words": runs.description,
         "protocol.folds": len(runs.folds),
         "protocol.fits": len(runs.fits),
         "protocol.unfinished": len(runs.unfinished),
-        "protocol.seeds": subject.plan.get("seeds"),
+        "protocol.seeds": seeds,
         "protocol.disjoint": _disjoint(runs.folds.values()),
     }
     lines = [
         f"{runs.description[0].upper()}{runs.description[1:]}. Patients are dealt out whole, stratified by event.",
         f"Compared: {names}. Every number on performance is of {subject.judged_on}.",
-        f"Fits: {len(runs.fits)}, with {len(seeds)} different seeds.",
+        f"{len(runs.fits)} fits, {len(seeds)} of every model on every fold (seeds: {listed(seeds, 20)}).",
     ]
     if runs.unfinished:
         lines.append(f"Missing: {len(runs.unfinished)} fits.")
