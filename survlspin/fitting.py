@@ -17,6 +17,7 @@ from survlspin import __version__
 from survlspin._messages import listed, nearest
 from survlspin._patients import labels_of
 from survlspin.base import DesignEstimator
+from survlspin.competing import CompetingRisksEstimator
 from survlspin.design import Design
 from survlspin.errors import InputError
 from survlspin.estimators.net import NetEstimator
@@ -42,11 +43,22 @@ COEFFICIENTS = ("column", "factor", "per", "coef", "hr", "hr_low", "hr_high", "p
 
 
 def task_of(name: str) -> str:
-    """Return what the model of a name predicts: "survival", "classes" or "numbers"; SL-551 where there is none."""
-    if name not in registry():
-        found = f"--model {name!r} is unknown{nearest(name, registry())}."
-        raise InputError("SL-551", found, f"There are {listed(sorted(registry()), 99)}.")
-    cls = registry()[name]
+    """Return what the model of a name predicts: "survival", "classes" or "numbers".
+
+    Raises
+    ------
+    InputError
+        SL-551 where there is no such model, SL-607 where it is of competing risks.
+    """
+    known = registry()
+    here = [other for other, cls in known.items() if not issubclass(cls, CompetingRisksEstimator)]
+    if name not in known:
+        found = f"--model {name!r} is unknown{nearest(name, here)}."
+        raise InputError("SL-551", found, f"There are {listed(sorted(here), 99)}.")
+    if name not in here:
+        remedy = "In Python it has fit, score and save; here take a model of one event, and --event-code."
+        raise InputError("SL-607", f"{name} models competing causes, which this command does not.", remedy)
+    cls = known[name]
     return TASKS[0] if issubclass(cls, SurvivalEstimator) else TASKS[1 if issubclass(cls, ClassifierTask) else 2]
 
 

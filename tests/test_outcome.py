@@ -319,3 +319,48 @@ def test_half_a_million_rows_are_read_quickly():
     start = clock.perf_counter()
     Outcome.of(y)
     assert clock.perf_counter() - start < 1  # 0.05 s on one core; a loop over rows takes longer than the limit
+
+
+# ---- competing causes ----
+
+CAUSES = [0, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [CAUSES, np.array(CAUSES, float), pd.Series(CAUSES, dtype="Int8"), pd.Series(CAUSES, dtype="category"),
+     torch.tensor(CAUSES)],
+    ids=["list", "floats", "nullable", "category", "tensor"],
+)  # fmt: skip
+def test_causes_keep_their_codes(event):
+    outcome = Outcome.of({"time": TIME, "event": event}, causes=True)
+    np.testing.assert_array_equal(outcome.event, CAUSES)
+    assert outcome.event.dtype == np.int64
+    assert outcome.n_events == 3
+    for cause in (1, 2):
+        named = Outcome.of({"time": TIME, "event": event}, event_of_interest=cause)
+        np.testing.assert_array_equal(outcome.of_cause(cause).event, named.event)
+    again = Outcome.of(outcome.to_y(), causes=True)
+    np.testing.assert_array_equal(again.event, CAUSES)
+    assert Outcome.of(outcome.take([0, 2]).to_y()).to_y()["event"].dtype == bool  # codes 0 and 1 are flags
+
+
+def test_a_table_keeps_its_causes():
+    X, y = split_xy(frame(died=CAUSES), time="months", event="died", causes=True)
+    assert list(X) == ["age"]
+    np.testing.assert_array_equal(y["event"], CAUSES)
+    with pytest.raises(InputError, match=r"SL-103 .* event_of_interest=1\. Models of all causes take the codes"):
+        split_xy(frame(died=CAUSES), time="months", event="died")
+
+
+@pytest.mark.parametrize("event", [[0, 1, 2.5, 1], [0, -1, 1, 2], [0, np.inf, 1, 2], list("abca")], ids=str)
+def test_what_is_no_code_of_a_cause_is_refused(event):
+    with pytest.raises(InputError, match="SL-601"):
+        Outcome.of({"time": TIME, "event": event}, causes=True)
+
+
+def test_all_causes_and_one_of_them_are_refused():
+    with pytest.raises(InputError, match="SL-602"):
+        Outcome.of((TIME, CAUSES), causes=True, event_of_interest=1)
+    with pytest.raises(InputError, match="SL-106"):
+        Outcome.of((TIME, [0, np.nan, 1, 2]), causes=True)

@@ -22,6 +22,7 @@ import survlspin
 from survlspin import storage
 from survlspin._stored import decode, encode
 from survlspin.baselines import CoxLasso, Forest, LifelinesCoxPH, PycoxDeepSurv
+from survlspin.competing import CompetingRisksEstimator
 from survlspin.errors import InputError
 from survlspin.estimators import CoxLLSPIN, CoxLSPIN, DeepSurv, DenseRegressor, LLSPINClassifier
 from survlspin.outcome import Outcome
@@ -35,6 +36,8 @@ READERS = ("gates", "selected", "n_selected", "predict_proba", "decision_functio
 
 
 def target_of(cls):
+    if issubclass(cls, CompetingRisksEstimator):
+        return patients(causes=2)[1]
     if hasattr(cls, "predict_survival_function"):
         return Y
     if not hasattr(cls, "predict_proba"):
