@@ -1,6 +1,8 @@
 """Measures of a model: each is a function that returns an `Estimate`, a number with its error and its definition."""
 
 from survlspin.metrics.antolini import antolini
+from survlspin.metrics.auc import auc
+from survlspin.metrics.brier import brier, integrated_brier, scaled_brier
 from survlspin.metrics.calibration import (
     calibration_in_the_large,
     calibration_slope,
@@ -16,6 +18,7 @@ from survlspin.metrics.concordance import concordance, concordance_of, uno
 from survlspin.metrics.decision import decision_curve, net_benefit
 from survlspin.metrics.definitions import definitions
 from survlspin.metrics.estimate import Estimate
+from survlspin.metrics.explained import gonen_heller, kent_oquigley_r2, nagelkerke_r2, royston_d, royston_r2
 from survlspin.metrics.splines import rcs_basis, rcs_knots
 
 __all__ = [
@@ -23,6 +26,9 @@ __all__ = [
     "DCalibration",
     "Estimate",
     "accuracy",
+    "antolini",
+    "auc",
+    "brier",
     "calibration_curve",
     "calibration_groups",
     "calibration_in_the_large",
@@ -34,12 +40,19 @@ __all__ = [
     "decision_curve",
     "definitions",
     "expected_calibration_error",
+    "gonen_heller",
     "horizon_calibration",
+    "integrated_brier",
+    "kent_oquigley_r2",
+    "nagelkerke_r2",
     "net_benefit",
     "nll",
     "observed_expected",
     "poisson_slope",
     "rcs_basis",
     "rcs_knots",
+    "royston_d",
+    "royston_r2",
+    "scaled_brier",
     "uno",
 ]
