@@ -18,7 +18,8 @@ from survlspin.outcome import Outcome
 __all__ = ["calibration_in_the_large", "calibration_slope", "observed_expected", "poisson_slope"]
 
 NAN = float("nan")
-STEPS, SMALL = 50, 1e-12  # of Newton's method for the Poisson slope
+STEPS, SMALL, LONGEST, FARTHEST = 100, 1e-12, 2.0, 30.0  # of Newton's method for the Poisson slope
+ENDLESS = "the slope grows without end"
 
 
 def observed_expected(
@@ -175,26 +176,31 @@ def poisson_slope(time, event, hazard, risk, horizon=None, *, weight=None, robus
     weight = np.where(hazard > 0, weight, 0.0)
     words = f"slope in the Poisson model with the baseline hazard as offset{_until(horizon)}"
     total = weight.sum()
-    centred = risk - weight @ risk / total if total > 0 else risk
-    if not (weight @ died > 0 and weight @ centred**2 > 0):
+    if not (weight @ died > 0 and np.ptp(risk[weight > 0]) > 0):
         return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: no events, or all risks are equal")
+    centred = risk - weight @ risk / total
     z = np.stack([np.ones(len(risk)), centred], axis=1)  # (n, 2)
     beta, mean = _poisson(z, died, np.log(np.where(hazard > 0, hazard, 1.0)) - centred, weight)
+    if mean is None:
+        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: {ENDLESS}")
     variance = np.linalg.inv(z.T @ (z * (weight * mean)[:, None]))
     influence = (weight * (died - mean))[:, None] * z @ variance[:, 1]
     return symmetric(float(beta[1]), influence, words, None if robust else float(np.sqrt(variance[1, 1])))
 
 
-def _poisson(z: np.ndarray, died: np.ndarray, offset: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit ``log E(died) = z beta + offset`` by Newton's method from slope 1; return beta (2,) and the means (n,)."""
+def _poisson(z: np.ndarray, died: np.ndarray, offset: np.ndarray, weight: np.ndarray) -> tuple:
+    """Fit ``log E(died) = z beta + offset`` by Newton's method from slope 1; return beta (2,) and the means (n,), or
+    None instead of these where the slope grows without end."""
     beta = np.array([0.0, 1.0])
     for _ in range(STEPS):
         mean = np.exp(z @ beta + offset)
-        step = np.linalg.solve(z.T @ (z * (weight * mean)[:, None]), z.T @ (weight * (died - mean)))
-        beta = beta + step * min(1.0, 1.0 / np.abs(z @ step).max())
-        if np.abs(step).max() < SMALL * (1 + np.abs(beta).max()):
+        step = np.linalg.lstsq(z.T @ (z * (weight * mean)[:, None]), z.T @ (weight * (died - mean)), rcond=None)[0]
+        beta = beta + step * min(1.0, LONGEST / max(np.abs(z @ step).max(), SMALL))
+        if np.abs(z @ beta).max() > FARTHEST:
             break
-    return beta, np.exp(z @ beta + offset)
+        if np.abs(step).max() < SMALL * (1 + np.abs(beta).max()):
+            return beta, np.exp(z @ beta + offset)
+    return beta, None
 
 
 def calibration_slope(
@@ -263,8 +269,9 @@ def calibration_slope(
     words = f"slope of the log-risk in a Cox model, ties={ties}{' within strata' * (stratum is not None)}"
     if rows.event.max(initial=0) > 1:
         words += f", causes other than {cause} censored"
-    if not fit.kept[0]:
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: no events, or all risks are equal")
+    if not fit.kept[0] or fit.endless[0]:
+        why = ENDLESS if fit.kept[0] else "no events, or all risks are equal"
+        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: {why}")
     return symmetric(
         float(fit.beta[0]), fit.influence[:, 0], words, None if robust else float(fit.variance[0, 0] ** 0.5)
     )

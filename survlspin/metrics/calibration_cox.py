@@ -26,6 +26,8 @@ class SmallCox:
     beta : array (p,)
     kept : bool array (p,)
         Columns with information of their own.
+    endless : bool array (p,)
+        Columns whose coefficient grows without end.
     point : Point
         The likelihood at its maximum.
     outcome : Outcome
@@ -35,6 +37,7 @@ class SmallCox:
 
     beta: np.ndarray
     kept: np.ndarray
+    endless: np.ndarray
     point: Point
     outcome: Outcome
     centre: np.ndarray
@@ -49,13 +52,17 @@ class SmallCox:
         kept = np.zeros(z.shape[1], dtype=bool)
         if outcome.n_events:
             kept = independent(start.hessian, likelihood.scale**2)[0]
-        beta = maximise(start, Penalty.none(len(kept)), kept).beta if kept.any() else start.beta
-        return cls(beta, kept, likelihood.at(beta), outcome, centre)
+        beta, endless = start.beta, np.zeros_like(kept)
+        if kept.any():
+            solution = maximise(start, Penalty.none(len(kept)), kept)
+            beta, endless = solution.beta, solution.boundless
+        return cls(beta, kept, endless, likelihood.at(beta), outcome, centre)
 
     @cached_property
     def variance(self) -> np.ndarray:
-        """The inverse information (p, p); 0 for columns that are left out."""
-        return np.nan_to_num(covariance(self.point, np.zeros(len(self.kept)), self.kept), nan=0.0)
+        """The inverse information (p, p); 0 for columns without a finite coefficient."""
+        finite = self.kept & ~self.endless
+        return np.nan_to_num(covariance(self.point, np.zeros(len(finite)), finite), nan=0.0)
 
     @cached_property
     def influence(self) -> np.ndarray:

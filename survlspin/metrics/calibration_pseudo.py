@@ -14,7 +14,7 @@ from survlspin.nonparametric import incidence
 __all__ = ["CloglogFit", "cloglog", "horizon_calibration", "pseudo_values"]
 
 EDGE = 1e-9  # nearest to 0 and 1 that a probability is taken to be, so that its cloglog is a number
-STEPS, HALVINGS, SMALL = 100, 30, 1e-10
+STEPS, HALVINGS, SMALL, ROUNDING = 200, 30, 1e-12, 1e-12
 NAN = float("nan")
 
 
@@ -121,7 +121,7 @@ class CloglogFit:
             step = cls._step(z, y, weight, beta, offset)[0]
             best, moved = cls._loss(z, y, weight, beta, offset), beta + step
             for _ in range(HALVINGS):
-                if cls._loss(z, y, weight, moved, offset) <= best:
+                if cls._loss(z, y, weight, moved, offset) <= best * (1 + ROUNDING):
                     break
                 moved = (beta + moved) / 2
             if np.abs(moved - beta).max() < SMALL * (1 + np.abs(beta).max()):
