@@ -126,8 +126,8 @@ class _OverTime:
         reach = Z95 * np.sqrt(np.maximum(squares / n - value**2, 0) / np.maximum(n / often, 1))
         line = figures.Line(subject.reference, middle, value, value - reach, value + reach)
         alt = (
-            f"Effect of the index of {subject.reference} over time: {value[0]:.2f} at first, {value[-1]:.2f} at last; 1 "
-            "all along would be perfect."
+            f"Effect of the index of {subject.reference} over time: {value[0]:.2f} at first, {value[-1]:.2f} at last; "
+            "1 all along would be perfect."
         )
 
         def draw(figure) -> None:

@@ -1,0 +1,340 @@
+"""Sections on performance: their numbers are those of the metrics on test rows, averaged over folds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from survlspin import CoxPH, RepeatedKFold, run
+from survlspin.baselines import CoxLasso
+from survlspin.errors import InputError
+from survlspin.fold_mean import FoldMean
+from survlspin.metrics import (
+    calibration_in_the_large,
+    calibration_slope,
+    concordance,
+    net_benefit,
+    observed_expected,
+    poisson_slope,
+    uno,
+)
+from survlspin.metrics.auc import auc
+from survlspin.metrics.brier import brier, integrated_brier, scaled_brier
+from survlspin.probes import Probes
+from survlspin.report import performance_means, performance_tested
+from survlspin.report.drawing import svg
+from survlspin.report.parts import Figure, Table, Text
+from survlspin.report.performance import performance_sections
+from survlspin.report.performance_comparators import comparators
+from survlspin.report.performance_means import Evaluation, evaluate, limits
+from survlspin.report.performance_measures import measures
+from survlspin.report.performance_overall import utility
+from survlspin.report.performance_sets import redundancy, sets
+from survlspin.report.performance_subgroups import subgroups
+from survlspin.report.performance_tested import grid_of
+from survlspin.report.source import subject_of
+from survlspin.study import gbsg2
+
+HORIZON, THRESHOLDS = 1825.0, (0.3, 0.5)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory):
+    data, folder = gbsg2(), tmp_path_factory.mktemp("study") / "store"
+    rows = np.arange(0, 686, 2)
+    data = replace(data, X=data.X.iloc[rows], y=data.y[rows])
+    models = {"LASSO": CoxLasso(n_alphas=6), "Cox": CoxPH()}
+    made = {"cv": RepeatedKFold(2, 2), "over": {"LASSO": {"lam": "path"}}, "probes": Probes(n=2)}
+    run(models, data.X, data.y, **made, store=folder, progress=False)
+    return subject_of(folder, data, horizons=[HORIZON], thresholds=THRESHOLDS, subgroups=["tgrade"])
+
+
+@pytest.fixture(scope="module")
+def sections(subject):
+    return {section.key: section for section in performance_sections(subject)}
+
+
+@pytest.fixture(scope="module")
+def facts(sections):
+    return {name: value for section in sections.values() for name, value in section.facts.items()}
+
+
+def tables(section):
+    return {part.name: part.frame for part in section.parts if isinstance(part, Table)}
+
+
+def words(section):
+    return " ".join(text for part in section.parts if isinstance(part, Text) for text in part.paragraphs)
+
+
+def by_hand(subject, model, of):
+    """The mean over folds of a measure, fold by fold from the record of the fits."""
+    m, estimates = len(subject.outcome), []
+    fits = [fit for fit in subject.runs.fits if fit.model == model]
+    influence, trained = np.zeros((len(fits), m)), np.zeros((len(fits), m), bool)
+    for k, fit in enumerate(fits):
+        fold = subject.runs.folds[fit.fold]
+        outcome = subject.outcome.take(fold.test)
+        estimates.append(of(outcome.time, outcome.event, fit.risk[fit.chosen], fit))
+        influence[k, fold.test], trained[k, fold.train] = estimates[-1].influence, True
+    return FoldMean(np.array([e.value for e in estimates]), influence, trained)
+
+
+def own_hazard(time, risk, fit):
+    steps = np.concatenate([[0.0], fit.hazard[fit.chosen]])
+    return steps[np.searchsorted(fit.times, np.minimum(time, HORIZON), "right")] * np.exp(np.float64(risk))
+
+
+def asked(*keys):
+    """Some of the measures; Harrell's C unless named."""
+    return [m for m in measures([HORIZON], np.empty(0), "days") if m.key in (keys or ("c.harrell",))]
+
+
+BY_HAND = {
+    "c.harrell": lambda t, e, r, fit: concordance(t, e, r),
+    "c.uno": lambda t, e, r, fit: uno(t, e, r, HORIZON),
+    "auc.1825": lambda t, e, r, fit: auc(t, e, r, HORIZON),
+    "brier.1825": lambda t, e, r, fit: brier(t, e, fit.event_probability(HORIZON)[:, 0], HORIZON),
+    "ipa.1825": lambda t, e, r, fit: scaled_brier(t, e, fit.event_probability(HORIZON)[:, 0], HORIZON),
+    "oe.1825": lambda t, e, r, fit: observed_expected(t, e, fit.event_probability(HORIZON)[:, 0], HORIZON),
+    "citl.1825": lambda t, e, r, fit: calibration_in_the_large(t, e, own_hazard(t, r, fit), HORIZON),
+    "poisson.1825": lambda t, e, r, fit: poisson_slope(t, e, own_hazard(t, r, fit), r, HORIZON),
+    "slope": lambda t, e, r, fit: calibration_slope(t, e, r),
+    "decision.1825.0.3": lambda t, e, r, fit: net_benefit(t, e, fit.event_probability(HORIZON)[:, 0], HORIZON, 0.3),
+}
+
+
+@pytest.mark.parametrize("key", BY_HAND)
+def test_every_number_is_the_mean_over_folds_of_the_metric(subject, facts, key):
+    ours, theirs = (by_hand(subject, model, BY_HAND[key]) for model in ("Cox", "LASSO"))
+    if key.startswith("decision"):
+        assert facts["decision.1825.Cox"][0] == pytest.approx(ours.value, rel=1e-12)
+        return
+    assert (facts[f"{key}.Cox"], facts[f"{key}.Cox.se"]) == pytest.approx((ours.value, ours.se), rel=1e-6)
+    difference = ours - theirs
+    assert facts[f"difference.{key}.Cox"] == pytest.approx(difference.value, rel=1e-9, abs=1e-12)
+    assert facts[f"difference.{key}.Cox.low"] == pytest.approx(difference.value - 1.959964 * difference.se, rel=1e-5)
+
+
+def test_c_is_that_of_the_comparison_itself(subject, facts):
+    table = subject.runs.table()
+    for model, row in table.iterrows():
+        for part in ("se", "low", "high"):
+            assert facts[f"c.harrell.{model}.{part}"] == pytest.approx(row[part], rel=1e-6)
+    assert facts["difference.c.harrell.Cox.high"] == pytest.approx(table.loc["Cox", "difference_high"], rel=1e-5)
+
+
+def test_the_brier_score_is_integrated_over_the_range_that_is_said(subject, facts):
+    low, high = facts["ibs.range"]
+    died = np.unique(subject.outcome.time[subject.outcome.event == 1])
+    assert low >= np.quantile(died, 0.02)
+    assert high <= died[-1]
+    grid = grid_of(subject.outcome)
+    mean = by_hand(subject, "Cox", lambda t, e, r, fit: integrated_brier(t, e, fit.event_probability(grid), grid))
+    assert (facts["ibs.Cox"], facts["ibs.Cox.se"]) == pytest.approx((mean.value, mean.se), rel=1e-6)
+
+
+def test_tables_hold_what_facts_say(sections, facts):
+    for key in ("discrimination", "calibration", "overall"):
+        frame = tables(sections[key])[f"{key}-numbers"]
+        assert not frame.isna().any(axis=None)
+        summary = tables(sections[key])[key].set_index("Model")
+        for _, row in frame.iterrows():
+            assert summary.loc[row["Model"], row["Measure"]].startswith(f"{row['Estimate']:.3f} (")
+    frame = tables(sections["discrimination"])["discrimination-numbers"]
+    assert frame["Estimate"].tolist()[:2] == [facts["c.harrell.LASSO"], facts["c.harrell.Cox"]]
+
+
+def test_definitions_name_tau_and_the_source_of_g(sections, facts):
+    note = next(part for part in sections["discrimination"].parts if isinstance(part, Table)).note
+    assert "tau=1825" in note
+    assert "these rows" in note
+    assert facts["c.uno.tau"] == HORIZON
+    assert "test rows themselves" in facts["censoring.source"]
+    panel = tables(sections["discrimination"])["c-definitions"]
+    assert panel["Definition"].nunique() == len(panel) == 5
+    assert list(panel)[1:] == ["LASSO", "Cox"]
+
+
+def test_the_curve_of_c_is_that_of_the_comparison(subject, sections):
+    frame, curve = tables(sections["discrimination"])["c-curve"], subject.runs.curve().frame
+    own = curve.query("kind == 'path' and by == 'union' and count == 4").iloc[0]
+    row = frame[(frame["Counted"].str.startswith("factors used for at least one")) & (frame["At most"] == 4)].iloc[0]
+    assert (row["C"], row["SE"]) == (own["C"], own["se"])
+
+
+def test_net_benefit_of_treating_all_is_shown_beside(subject, sections):
+    values = []
+    for fit in (fit for fit in subject.runs.fits if fit.model == "Cox"):
+        outcome = subject.outcome.take(subject.runs.folds[fit.fold].test)
+        values.append(net_benefit(outcome.time, outcome.event, np.ones(len(outcome)), HORIZON, 0.5).value)
+    frame = tables(sections["utility"])["decision-curve-1825"]
+    assert frame.loc[1, "treat all"] == pytest.approx(np.mean(values), rel=1e-12)
+
+
+def test_without_thresholds_a_sentence_says_how_to_ask(subject):
+    section = utility(replace(subject, thresholds=()), Evaluation(["Cox"], [], {}), np.empty(0))
+    assert "--thresholds" in words(section)
+    assert section.facts["decision.thresholds"] == []
+    assert not [name for name in tables(section) if name.startswith("decision")]
+
+
+def test_instability_probes_and_frequencies_are_those_of_the_comparison(subject, sections, facts):
+    runs = subject.runs
+    assert facts["instability.1825.Cox"] == runs.instability("Cox", HORIZON).mape
+    assert facts["instability.fits"] == 2
+    assert facts["probes.offered"] == 2
+    assert facts["probes.Cox.selected"] == runs.probe_table().loc["Cox", "selected"]
+    assert facts["stability.LASSO.nogueira"] == runs.stability().loc["LASSO", "nogueira"]
+    frame = tables(sections["stability"])["factor-frequency"].set_index(["Model", "Factor"])
+    assert frame.loc[("LASSO", "pnodes"), "Share of patients"] == runs.frequency().loc[("LASSO", "pnodes"), "share"]
+
+
+def test_sets_of_factors_are_counted_over_fits(subject, sections, facts):
+    fits = [fit for fit in subject.runs.fits if fit.model == "LASSO"]
+    every = pd.concat([pd.DataFrame(f.used_at(f.chosen), columns=f.share.columns) for f in fits])
+    counted = every.value_counts()
+    assert facts["sets.LASSO.distinct"] == len(counted)
+    assert facts["sets.LASSO.top"] == pytest.approx(counted.iloc[0] / counted.sum())
+    top = sorted(every.columns[list(counted.index[0])])
+    frame = tables(sections["sets"])["factor-sets"]
+    assert frame["Set"].iloc[0] == " + ".join(top)
+    assert frame["Share"].sum() == pytest.approx(1)
+    sizes = tables(sections["sets"])["factor-counts"]
+    middle = every.sum(axis=1).sort_values().iloc[(len(every) - 1) // 2]
+    assert facts["sets.LASSO.median"] == middle
+    assert sizes["Share"].sum() == pytest.approx(1)
+    assert "Cox" not in frame["Model"].tolist()  # it selects nothing
+
+
+def test_rare_sets_are_pooled(subject):
+    frame = tables(sets(replace(subject, min_cell=60)))["factor-sets"]
+    known = frame[~frame["Set"].str.endswith("other sets")]
+    assert (known["Rows per fit"] >= 60).all()
+
+
+def test_a_better_baseline_is_said_so_as_readily_as_a_worse_one(subject):
+    rng = np.random.default_rng(0)
+    noise = [replace(judged, risk=rng.normal(size=len(judged.rows))) for judged in subject.models["Cox"]]
+    for order, word in ((("Noise", "Cox"), "better"), (("Cox", "Noise"), "worse")):
+        models = {"Noise": noise, "Cox": subject.models["Cox"]}
+        other = replace(subject, models={name: models[name] for name in order}, runs=None, subgroups=())
+        section = comparators(other, evaluate(other, asked(), np.empty(0)))
+        assert section.facts[f"comparators.{word}"] == [order[1]]
+        assert f"{order[1]}: {word} than" in section.lead
+        assert f"{order[1]} is {word}" in words(section)
+        frame = tables(section)["comparators"]
+        assert frame.loc[frame["Measure"] == "Harrell's C", "In favour of"].tolist() == ["Cox"]
+
+
+def test_a_lone_fit_keeps_the_error_of_the_metric(subject):
+    alone = replace(subject, models={"Cox": subject.models["Cox"][:1]}, subgroups=())
+    found = {name: value for s in performance_sections(alone) for name, value in s.facts.items()}
+    judged = alone.models["Cox"][0]
+    outcome = subject.outcome.take(judged.rows)
+    own = concordance(outcome.time, outcome.event, judged.risk)
+    assert (found["c.harrell.Cox"], found["c.harrell.Cox.se"]) == pytest.approx((own.value, own.se), rel=1e-6)
+    assert "instability.fits" not in found or found["performance.fits"] == 1
+
+
+def test_a_missing_fit_leaves_the_difference_to_those_that_both_have(subject):
+    models = {"LASSO": subject.models["LASSO"][1:], "Cox": subject.models["Cox"]}
+    grid = grid_of(subject.outcome)
+    found = evaluate(replace(subject, models=models), asked(), grid).averages
+    both = replace(subject, models={**models, "Cox": subject.models["Cox"][1:]})
+    assert found["c.harrell", "Cox"].difference == evaluate(both, asked(), grid).averages["c.harrell", "Cox"].difference
+
+
+def test_a_model_without_probabilities_is_judged_by_its_order_alone(subject):
+    def silent(times):
+        return np.full((len(judged.rows), len(times)), np.nan)
+
+    judged = subject.models["Cox"][0]
+    silenced = replace(judged, probabilities=silent)
+    alone = replace(subject, models={"Silent": [silenced]}, runs=None, subgroups=())
+    by_key = {s.key: s for s in performance_sections(alone)}
+    assert by_key["calibration"].facts["calibration.missing"] == ["Silent"]
+    assert "Silent" in words(by_key["calibration"])
+    assert by_key["overall"].facts["brier.1825.Silent"] is None
+    assert tables(by_key["overall"])["overall-numbers"]["Estimate"].tolist() == ["undefined"] * 3
+    assert by_key["discrimination"].facts["c.harrell.Silent"] is not None
+
+
+def test_a_subgroup_without_events_is_undefined_and_a_small_one_hidden(subject):
+    y = subject.data.y.copy()
+    y["event"] &= (subject.data.X["tgrade"] != "I").to_numpy()
+    bare = replace(subject, data=replace(subject.data, y=y), models={"Cox": subject.models["Cox"]})
+    grid = grid_of(subject.outcome)
+    frame = tables(subgroups(bare, asked("c.harrell", "slope"), grid))["subgroup-tgrade"].set_index("Group")
+    assert frame.loc["I", "Events"] == 0
+    assert frame.loc["I", "Harrell's C"] == "undefined"
+    assert frame.loc["II", "Harrell's C"].startswith("0.")
+    hidden = subgroups(replace(subject, min_cell=30), asked(), grid)
+    part = next(part for part in hidden.parts if isinstance(part, Table))
+    first = part.masked(30).set_index("Group").loc["I"].iloc[0]
+    assert first["Events"] == "<30"
+    assert first["Harrell's C"] == ""
+
+
+def test_twins_are_found(subject):
+    twin = subject.data.X.assign(nodes_again=subject.data.X["pnodes"] * 2 + 1)
+    design = type(subject.data.design).fit(twin)
+    data = replace(subject.data, X=twin, design=design)
+    section = redundancy(replace(subject, data=data))
+    pairs = tables(section)["near-duplicates"]
+    assert {"pnodes", "nodes_again"} == set(pairs.iloc[0, :2])
+    assert section.facts["redundancy.pairs"] == 1
+
+
+def test_hazards_between_known_times_are_interpolated(subject):
+    fit = next(fit for fit in subject.runs.fits if fit.model == "Cox")
+    tested = next(performance_means.tested_of(subject, "Cox", np.linspace(100, 1800, 80)))
+    bare = replace(tested, fit=replace(fit, hazard=np.empty((0, 0))), kept={})
+    exact, between = tested.own_hazard(HORIZON), bare.own_hazard(HORIZON)
+    assert np.abs(between - exact).max() < 0.06 * exact.max()
+    assert not np.array_equal(between, exact)
+    assert bare.log_risk(HORIZON).shape == (len(tested.risk),)
+    assert not bare.proportional
+    assert tested.proportional
+
+
+def test_what_cannot_be_measured_is_coded(subject):
+    tested = next(performance_means.tested_of(subject, "Cox", grid_of(subject.outcome)))
+    mute = replace(tested.judged, probabilities=lambda times: np.full((len(tested.risk), len(times)), np.nan))
+    silent = performance_tested.Tested(mute, tested.outcome, tested.grid)
+    for ask in (lambda: silent.probability(HORIZON), lambda: silent.probabilities, lambda: silent.own_hazard(HORIZON)):
+        with pytest.raises(InputError, match="SL-636"):
+            ask()
+    late = replace(tested, outcome=replace(tested.outcome, entry=np.full(len(tested.risk), -1.0)))
+    with pytest.raises(InputError, match="SL-637"):
+        late.censored_at_random()
+    found = {m.key: m(late) for m in measures([HORIZON], tested.grid, "days")}
+    assert "enter late" in found["brier.1825"].definition
+    assert np.isfinite(found["c.harrell"].value)
+
+
+def test_intervals_are_symmetric_on_their_scale():
+    low, high = limits("log", 2.0, 0.5)
+    assert low * high == pytest.approx(4)
+    assert limits("plain", 2.0, 0.5) == pytest.approx((1.02, 2.98), abs=1e-3)
+    assert limits("logit", 0.9, 0.05)[1] < 1 < limits("plain", 0.9, 0.06)[1]
+
+
+def test_figures_can_be_drawn_and_say_what_is_seen(sections):
+    drawn = [part for section in sections.values() for part in section.parts if isinstance(part, Figure)]
+    names = [figure.name for figure in drawn]
+    assert len(set(names)) == len(names) >= 12
+    assert {"c-by-model", "calibration-curve-1825", "decision-curve-1825", "instability-1825"} <= set(names)
+    for figure in drawn:
+        assert len(figure.alt) > 20
+    for figure in {figure.draw.__qualname__: figure for figure in drawn}.values():  # one of each kind
+        assert len(svg(figure)) < 120_000
+    text = svg(next(figure for figure in drawn if figure.name == "c-by-model"))
+    assert ">Cox<" in text
+    assert ">LASSO<" in text
+
+
+def test_no_two_tables_share_a_name(sections):
+    names = [part.name for section in sections.values() for part in section.parts if isinstance(part, Table)]
+    assert len(set(names)) == len(names)
