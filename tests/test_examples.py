@@ -22,6 +22,7 @@ def test_every_example_is_run_here():
         "compare_on_real_patients",
         "coxph_speed",
         "gradient_lasso_synthetic",
+        "interpretability",
         "interval_coverage",
         "kill_and_resume",
         "lspin_tables",
@@ -136,6 +137,18 @@ def test_lspin_tables():
         assert 0 < line["open"] <= {"Eq1": 5, "E4": 50}[name]
         assert line["measure"] == {"Eq1": "MSE", "E4": "accuracy"}[name]
         assert line["ratio"] > 0
+
+
+def test_interpretability(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = runpy.run_path(str(EXAMPLES / "interpretability.py"))
+    table = example["measured"]("E4", small=True)
+    assert {"ours", "truth", "code", "paper"} == set(table.columns)
+    assert table.loc["F1"].tolist()[1:] == [1.0, 0.976, 0.9615]
+    assert 0 < table.loc["F1", "ours"] < 1
+    assert table.loc["diversity", "truth"] == table.loc["diversity.between", "truth"] == 1
+    assert table.loc["count.median", "truth"] == 2
+    assert table.loc[["gates.closed", "gates.between", "gates.open"], ["ours", "truth"]].sum().round(9).eq(1).all()
 
 
 def test_lspin_tables_find_true_columns():
