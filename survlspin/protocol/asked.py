@@ -12,6 +12,7 @@ from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
 
 from .._messages import listed, nearest
+from ..competing import CompetingRisksEstimator
 from ..errors import InputError, InputTypeError
 from ..folds import Fold, Splitter
 from ..probes import Probes
@@ -20,7 +21,7 @@ __all__ = ["check_kinds", "check_levels", "check_paths", "horizons_of", "seeds_o
 
 
 def check_kinds(models: Mapping[str, Any], cv: Any, probes: Any) -> None:
-    """Refuse what are no models, is no estimator, no splitter, no probes (SL-350)."""
+    """Refuse what are no models, is no estimator, no splitter, no probes (SL-350); models of many causes (SL-607)."""
     if not isinstance(models, Mapping) or not models:
         found = f"models is {'empty' if isinstance(models, Mapping) else f'a {type(models).__name__}'}."
         raise InputTypeError("SL-350", found, "Give estimators by name: {'Cox': CoxPH()}.")
@@ -29,6 +30,10 @@ def check_kinds(models: Mapping[str, Any], cv: Any, probes: Any) -> None:
             raise InputTypeError(
                 "SL-350", f"{name} is a {type(model).__name__}.", "Give an estimator in scikit-learn's manner."
             )
+        if isinstance(model, CompetingRisksEstimator):
+            found = f"{name} ({type(model).__name__}) models competing causes; folds are compared on one event."
+            remedy = "Compare models of one event, event_of_interest=1; or fit this one and take survlspin.metrics."
+            raise InputError("SL-607", found, remedy)
     if not isinstance(cv, Splitter):
         raise InputTypeError("SL-350", f"cv is a {type(cv).__name__}.", "Use TrainOneTestNine or RepeatedKFold.")
     if not isinstance(probes, Probes | None):

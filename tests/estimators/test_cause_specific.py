@@ -19,6 +19,7 @@ from survlspin import (
     InputWarning,
     Outcome,
     load,
+    run,
 )
 from survlspin.competing import CompetingRisksEstimator
 from survlspin.synthetic import competing
@@ -181,6 +182,13 @@ def test_a_predictor_that_gives_a_cause_away_is_named():
     leak = X.assign(of_cancer=Y["event"] == 1)
     with pytest.warns(InputWarning, match="SL-215 'of_cancer'"):
         clone(MODELS["DeepSurv"]).fit(leak, Y)
+
+
+def test_folds_are_compared_on_one_event():
+    with pytest.raises(InputError, match=r"SL-607 rivals \(FineGray\) models competing causes"):
+        run({"rivals": FineGray()}, X, (Y["time"], Y["event"] == 1))
+    with pytest.raises(InputError, match="SL-103"):
+        run({"one": CoxLLSPIN()}, X, Y)
 
 
 def test_weights_of_sklearn_are_refused():
