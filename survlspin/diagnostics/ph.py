@@ -148,24 +148,21 @@ def prognostic_index_test(
     >>> round(found.statistic, 3), found.df
     (0.915, 1)
     """
+    check_transform(transform)
     outcome, eta = outcome_and_risk(time, event, log_risk, entry, weight, stratum)
     target = Cox(ties).prepare(outcome)
+    if len(np.unique(outcome.time[target.dead.numpy()])) < 2:
+        return _undefined("fewer than two times of events")
     z = torch.from_numpy(eta - eta.mean())[:, None]
     start = Likelihood(z, target, ties=ties).at(np.zeros(1))
-    coef = pd.Series([np.nan], index=[INDEX])
-    free = np.array([start.hessian[0, 0] > 0])
-    fit = Fitted(z, outcome, coef, np.full((1, 1), np.nan), [INDEX], ties, pd.RangeIndex(len(eta)))
-    check_transform(transform)
-    if len(np.unique(outcome.time[fit.dead])) < 2:
-        return _undefined(fit, "fewer than two times of events")
-    if not free.any():
-        return _undefined(fit, "the index does not vary among those at risk")
-    solution = maximise(start, Penalty.none(1), free)
+    if not start.hessian[0, 0] > 0:
+        return _undefined("the index does not vary among those at risk")
+    solution = maximise(start, Penalty.none(1), np.ones(1, dtype=bool))
     if solution.boundless.any():
-        return _undefined(fit, "the index separates the events from all others")
+        return _undefined("the index separates the events from all others")
     variance = 1 / (solution.point.hessian * float(target.total))
     coef = pd.Series(solution.beta, index=[INDEX])
-    return _test(Fitted(z, outcome, coef, variance, [INDEX], ties, fit.index), transform)
+    return _test(Fitted(z, outcome, coef, variance, [INDEX], ties, pd.RangeIndex(len(eta))), transform)
 
 
 def check_transform(transform: str) -> None:
@@ -173,10 +170,11 @@ def check_transform(transform: str) -> None:
         raise InputError("SL-325", f"transform={transform!r}.", f"Use one of {', '.join(TRANSFORMS)}.")
 
 
-def _undefined(fit: Fitted, why: str) -> PHTest:
+def _undefined(why: str) -> PHTest:
     table = pd.DataFrame({"chisq": [np.nan], "df": [1], "p": [np.nan]}, index=[INDEX])
     none = pd.DataFrame({"time": [], "g": [], INDEX: []}, dtype=float)
-    return PHTest(table, none, fit.coef, f"test of proportional hazards; undefined: {why}")
+    coef = pd.Series([np.nan], index=[INDEX])
+    return PHTest(table, none, coef, f"test of proportional hazards; undefined: {why}")
 
 
 def _test(fit: Fitted, transform: str) -> PHTest:

@@ -50,7 +50,7 @@ def martingale(time, event, log_risk, *, entry=None, weight=None, stratum=None, 
     Raises
     ------
     InputError
-        SL-401 for unknown ties; with the codes of `survlspin.metrics.inputs`.
+        SL-323 without rows, SL-401 for unknown ties; with the codes of `survlspin.metrics.inputs`.
 
     References
     ----------
@@ -253,6 +253,8 @@ def baseline_hazard(model, row=None) -> pd.DataFrame:
 def outcome_and_risk(time, event, log_risk, entry, weight, stratum) -> tuple[Outcome, np.ndarray]:
     """Check the columns of any model's rows."""
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum)
+    if not rows.n:
+        raise InputError("SL-323", "there is no row.", "Residuals need at least one.")
     eta = predicted("log_risk", log_risk, rows.n)
     return Outcome(rows.time, rows.event.astype(np.int64), rows.entry, rows.weight, rows.stratum), eta
 

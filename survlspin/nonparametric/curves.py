@@ -8,7 +8,7 @@ import pandas as pd
 from survlspin.errors import InputError
 from survlspin.metrics.inputs import rows_of
 from survlspin.nonparametric.intervals import check_scale, limits
-from survlspin.nonparametric.limit import Tally, tally_of
+from survlspin.nonparametric.limit import Tally, tallies
 from survlspin.nonparametric.results import Group, Sums, SurvivalCurves
 
 __all__ = ["follow_up", "kaplan_meier", "nelson_aalen"]
@@ -163,16 +163,11 @@ def _curves(estimate, words, time, event, weight, entry, stratum, cluster, robus
     """Apply `estimate`, which makes of a Tally the sums of its survival and of its hazard, to each stratum."""
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster)
     if robust is None:
-        robust = cluster is not None or (weight is not None and bool((rows.weight % 1 != 0).any()))
+        robust = cluster is not None or (rows.weight is not None and bool((rows.weight % 1 != 0).any()))
     groups = {}
-    for code, label in enumerate([None] if stratum is None else rows.strata):
-        mine = slice(None) if stratum is None else rows.stratum == code
-        columns = (None if a is None else a[mine] for a in (rows.time, rows.event, rows.weight, rows.entry))
-        tally = tally_of(*columns)
+    for label, tally, own in tallies(rows):
         survival, hazard = estimate(tally)
-        if robust and survival.per_event is None:
-            raise InputError("SL-327", "robust errors of a curve with ties one after another.", "Use ties='breslow'.")
-        group = Group(tally, robust, None if rows.cluster is None else rows.cluster[mine])
+        group = Group(tally, robust, own)
         groups[label] = group, survival, _frame(group, survival, hazard, ci, alpha)
     return SurvivalCurves(groups, alpha, ci, f"{words}; robust errors" if robust else words)
 

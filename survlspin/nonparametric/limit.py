@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from survlspin.errors import InputError
-from survlspin.metrics.inputs import rows_of
+from survlspin.metrics.inputs import Rows, rows_of
 
-__all__ = ["StepCurve", "Tally", "censoring_curve", "product_limit", "tally_of"]
+__all__ = ["StepCurve", "Tally", "censoring_curve", "product_limit", "tallies", "tally_of"]
 
 ROUNDING = 1e-12  # of the summed weight: a risk set so small is empty
 
@@ -126,6 +128,15 @@ def tally_of(time, code, weight=None, entry=None, n_causes: int = 1) -> Tally:
     place = np.minimum(np.searchsorted(distinct, time), len(distinct) - 1)
     first = None if entry is None else np.searchsorted(distinct, entry, side="right")
     return Tally(distinct, place, first, np.asarray(code, dtype=np.int64), weight, n_causes)
+
+
+def tallies(rows: Rows, n_causes: int = 1) -> Iterator[tuple[Any, Tally, np.ndarray | None]]:
+    """Yield each stratum's label (None without strata), its rows counted, and the clusters of its rows."""
+    strata = [None] if rows.stratum is None else rows.strata
+    for code, label in enumerate(strata):
+        mine = slice(None) if rows.stratum is None else rows.stratum == code
+        weight, entry, cluster = (None if a is None else a[mine] for a in (rows.weight, rows.entry, rows.cluster))
+        yield label, tally_of(rows.time[mine], rows.event[mine], weight, entry, n_causes), cluster
 
 
 def product_limit(time, event, weight=None, entry=None) -> StepCurve:

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from survlspin.errors import InputError
 from survlspin.metrics.inputs import rows_of
-from survlspin.nonparametric.limit import tally_of
+from survlspin.nonparametric.limit import Tally, tally_of
 
 __all__ = ["LogRank", "log_rank"]
 
@@ -24,7 +24,7 @@ class LogRank:
     Attributes
     ----------
     statistic : float
-        Chi-squared with `df` degrees of freedom.
+        Chi-squared with `df` degrees of freedom; nan where no two groups were at risk at one event.
     df : int
     p : float
     table : DataFrame
@@ -70,7 +70,8 @@ def log_rank(time, event, group, *, stratum=None, entry=None, rho: float = 0.0) 
     Raises
     ------
     InputError
-        SL-328 with fewer than two groups or without an event; with the codes of `survlspin.metrics.inputs.rows_of`.
+        SL-328 with fewer than two groups or without an event; SL-329 for a negative or missing `rho`; with the codes of
+        `survlspin.metrics.inputs.rows_of`.
 
     References
     ----------
@@ -84,35 +85,37 @@ def log_rank(time, event, group, *, stratum=None, entry=None, rho: float = 0.0) 
     >>> round(found.statistic, 3), found.df
     (5.052, 1)
     """
+    if not 0 <= rho < np.inf:
+        raise InputError("SL-329", f"rho={rho!r}.", "Give 0, or a positive power.")
     rows = rows_of(time, event, entry=entry, stratum=stratum)
-    who = rows_of(time, event, stratum=group)
-    k = len(who.strata)
+    labels = rows_of(time, event, stratum=group).strata
+    code = pd.Categorical(np.asarray(group), categories=labels).codes
+    k = len(labels)
     if k < 2 or not rows.event.any():
         raise InputError("SL-328", f"{k} group(s) with {int(rows.event.sum())} events.", "Give two, and some events.")
+    strata = np.zeros(rows.n, np.int64) if rows.stratum is None else rows.stratum
     observed, expected, variance = np.zeros(k), np.zeros(k), np.zeros((k, k))
-    code = np.zeros(rows.n, np.int64) if rows.stratum is None else rows.stratum
     for s in range(len(rows.strata)):
-        mine = code == s
-        parts = _stratum(
-            rows.time[mine], rows.event[mine], None if entry is None else rows.entry[mine], who.stratum[mine], k, rho
-        )
-        observed, expected, variance = observed + parts[0], expected + parts[1], variance + parts[2]
+        mine = strata == s
+        entries = None if rows.entry is None else rows.entry[mine]
+        found = _stratum(tally_of(rows.time[mine], rows.event[mine], None, entries), code[mine], k, rho)
+        observed, expected, variance = observed + found[0], expected + found[1], variance + found[2]
+    table = pd.DataFrame(
+        {"group": labels, "n": np.bincount(code, minlength=k), "observed": observed, "expected": expected}
+    )
+    known = {0.0: "log-rank test", 1.0: "Peto and Peto's test"}
+    words = known.get(float(rho), f"Harrington and Fleming's test, rho {rho:g}")
+    words += " within strata" if stratum is not None else ""
+    df = int(np.linalg.matrix_rank(variance, tol=ROUNDING * variance.max(), hermitian=True))
+    if not df:
+        return LogRank(np.nan, 0, np.nan, table, variance, f"{words}; undefined: no two groups at risk at an event")
     surplus = observed - expected
     statistic = float(surplus @ np.linalg.pinv(variance, rcond=ROUNDING, hermitian=True) @ surplus)
-    counted = pd.DataFrame(
-        {"group": who.strata, "n": np.bincount(who.stratum), "observed": observed, "expected": expected}
-    )
-    df = int(np.count_nonzero(expected)) - 1
-    name = {0.0: "log-rank test", 1.0: "Peto and Peto's test"}.get(
-        float(rho), f"Harrington and Fleming's test, rho {rho:g}"
-    )
-    words = f"{name}{' within strata' if stratum is not None else ''}"
-    return LogRank(statistic, df, float(chi2.sf(statistic, df)), counted, variance, words)
+    return LogRank(statistic, df, float(chi2.sf(statistic, df)), table, variance, words)
 
 
-def _stratum(time, event, entry, group, k: int, rho: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _stratum(tally: Tally, group: np.ndarray, k: int, rho: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return observed and expected events (k,) and the variance of their difference (k, k) in one stratum."""
-    tally = tally_of(time, event, None, entry)
     at = np.flatnonzero(tally.n_event)
     weight = tally.before[at] ** rho
     each = [replace(tally, weight=(group == g).astype(float)) for g in range(k)]

@@ -33,6 +33,13 @@ class Sums:
     per_event: np.ndarray | None
     jumps: np.ndarray
 
+    @property
+    def influence_of_events(self) -> np.ndarray:
+        """What an event adds, where it is known; SL-327 where not."""
+        if self.per_event is None:
+            raise InputError("SL-327", "robust errors of a curve with ties one after another.", "Use ties='breslow'.")
+        return self.per_event
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -46,13 +53,13 @@ class Group:
         """Return the standard error of a running sum at each time (K,)."""
         if not self.robust:
             return np.sqrt(np.cumsum(sums.jumps))
-        return np.sqrt(of_integral(self.tally, self.cluster, sums.per_event, sums.jumps))
+        return np.sqrt(of_integral(self.tally, self.cluster, sums.influence_of_events, sums.jumps))
 
     def error_of_sum(self, sums: Sums, factor: np.ndarray) -> float:
         """Return the standard error of the sum of the steps times the `factor` (K,) of each time."""
         if not self.robust:
             return float(np.sqrt(np.sum(factor**2 * sums.jumps)))
-        own = (factor * sums.per_event)[self.tally.place] * (self.tally.code > 0)
+        own = (factor * sums.influence_of_events)[self.tally.place] * (self.tally.code > 0)
         influence = self.tally.weight * (own - self.tally.through(factor * sums.jumps))
         return float(np.linalg.norm(influence if self.cluster is None else np.bincount(self.cluster, influence)))
 
@@ -83,18 +90,21 @@ class SurvivalCurves:
         """Return the curves at `times` (m,), ascending.
 
         The columns are those of `frame`; ``n_risk`` are those at risk just before each time, ``n_event`` and
-        ``n_censor`` count since the time before in `times`, its own included.
+        ``n_censor`` count since the time before in `times`, its own included; SL-329 where one is missing.
         """
-        times = np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
+        times = np.sort(_numbers("times", times))
         return self._joined(lambda group, sums, curve: _at(group.tally, curve, times))
 
     def quantile(self, p=0.5) -> pd.DataFrame:
         """Return the times by which the share `p` (m,) has had the event, with limits, in columns ``p``, ``time``,
-        ``lower`` and ``upper``.
+        ``lower`` and ``upper``; SL-329 where `p` is no share.
 
         Where the curve is flat at 1 - p the middle of the flat part is taken, as in R; nan where it stays above.
         """
-        return self._joined(lambda group, sums, curve: _quantiles(curve, np.atleast_1d(np.asarray(p, dtype=float))))
+        shares = _numbers("p", p)
+        if not ((shares > 0) & (shares < 1)).all():
+            raise InputError("SL-329", "p is not between 0 and 1.", "Give shares: 0.5 for the median.")
+        return self._joined(lambda group, sums, curve: _quantiles(curve, shares))
 
     def rmst(self, tau: float) -> pd.DataFrame:
         """Return the mean time lived until `tau`, the area below the curve: ``tau``, ``rmst``, ``std_err``, ``lower``,
@@ -109,13 +119,20 @@ class SurvivalCurves:
         """
         if not 0 < tau <= max(group.tally.time[-1] for group, _, _ in self.groups.values()):
             raise InputError("SL-306", f"tau={tau:g} is beyond the end of follow-up, or not above 0.", "Give another.")
-        return self._joined(lambda *group: _restricted_mean(*group, float(tau), self.alpha))
+        return self._joined(lambda *group: _restricted_mean(*group, tau=float(tau), alpha=self.alpha))
 
     def _joined(self, table_of) -> pd.DataFrame:
         if None in self.groups:
             return table_of(*self.groups[None])
         tables = {label: table_of(*group) for label, group in self.groups.items()}
         return pd.concat(tables, names=["stratum"]).reset_index(level=0).reset_index(drop=True)
+
+
+def _numbers(name: str, values) -> np.ndarray:
+    values = np.atleast_1d(np.asarray(values, dtype=float))
+    if np.isnan(values).any():
+        raise InputError("SL-329", f"{name} has missing values.", "Give numbers.")
+    return values
 
 
 def _at(tally: Tally, curve: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:
@@ -159,10 +176,10 @@ def _crossing(time: np.ndarray, curve: np.ndarray, level: float) -> float:
     return float(time[reached] + time[-1 if last is None else last]) / 2
 
 
-def _restricted_mean(group: Group, survival: Sums, curve: pd.DataFrame, tau: float, alpha: float) -> pd.DataFrame:
+def _restricted_mean(group: Group, survival: Sums, curve: pd.DataFrame, *, tau: float, alpha: float) -> pd.DataFrame:
     time = group.tally.time
     past = time < tau
-    knots = np.concatenate([[0.0], time[past], [tau]])
+    knots = np.concatenate([[0.0], np.maximum(time[past], 0.0), [tau]])
     areas = np.diff(knots) * np.append(1.0, curve["survival"].to_numpy()[past])
     later = np.zeros(len(time))
     later[past] = areas[::-1].cumsum()[::-1][1:]  # from each time to tau

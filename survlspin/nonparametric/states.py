@@ -11,7 +11,7 @@ from survlspin.errors import InputError
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric.intervals import check_scale, limits
-from survlspin.nonparametric.limit import Tally, step, tally_of
+from survlspin.nonparametric.limit import Tally, step, tallies, tally_of
 from survlspin.nonparametric.variance import of_incidence, of_integral
 
 __all__ = ["AalenJohansen", "aalen_johansen", "incidence"]
@@ -111,12 +111,7 @@ def aalen_johansen(
     check_scale(ci, alpha)
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster, causes=True)
     n_causes = max(int(rows.event.max(initial=0)), 1)
-    groups = {}
-    for code, label in enumerate([None] if stratum is None else rows.strata):
-        mine = slice(None) if stratum is None else rows.stratum == code
-        columns = (rows.time, rows.event, rows.weight, rows.entry, rows.cluster)
-        *columns, own = (None if a is None else a[mine] for a in columns)
-        groups[label] = _states(tally_of(*columns, n_causes), own)
+    groups = {label: _states(tally, own) for label, tally, own in tallies(rows, n_causes)}
     return AalenJohansen(groups, ci, alpha, f"Aalen-Johansen; {1 - alpha:.0%} on the {ci} scale")
 
 
@@ -208,7 +203,7 @@ def _incidence(tally: Tally, rows: Rows, horizon: float, cause: int, ci: str) ->
     low, high = limits(np.array([value]), np.array([se]), ci, ALPHA)
     way = "Kaplan-Meier, 1 - S" if tally.n_causes == 1 else f"Aalen-Johansen, cause {cause}"
     words = f"observed by {horizon:g} ({way}{'; clustered' if rows.cluster is not None else ''}); 95% on the {ci} scale"
-    return Estimate(value, se, float(low[0]), float(high[0]), words, influence)
+    return Estimate(value, se, float(low[0]), float(high[0]), words, influence, rows=rows.digest)
 
 
 def incidence_at(tally: Tally, horizon: float, cause: int) -> tuple[float, np.ndarray]:

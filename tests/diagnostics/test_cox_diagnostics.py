@@ -208,9 +208,10 @@ def test_events_at_one_time_have_no_trend():
         ("SL-367", lambda model, X, y: influential(model, X, y, top=0)),
         ("SL-368", lambda model, X, y: baseline_hazard(model, X)),
         ("SL-332", lambda model, X, y: martingale(y["time"], y["event"], np.full(len(X), np.nan))),
+        ("SL-323", lambda model, X, y: prognostic_index_test([], [], [])),
         ("SL-401", lambda model, X, y: deviance(y["time"], y["event"], np.ones(len(X)), ties="exact")),
     ],
-    ids=["transform", "log", "index", "net", "penalty", "top", "rows", "risk", "ties"],
+    ids=["transform", "log", "index", "net", "penalty", "top", "rows", "risk", "rowless", "ties"],
 )
 def test_what_cannot_be_is_refused(code, call):
     with pytest.raises(InputError) as error:

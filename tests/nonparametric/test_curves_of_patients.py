@@ -125,6 +125,12 @@ def test_log_rank_tests_are_those_of_R(case):
     assert f"{ours.statistic:.2f} on {ours.df} df" in repr(ours)
 
 
+def test_groups_that_are_never_together_are_not_compared():
+    found = log_rank([1, 2, 13, 14], [1, 1, 1, 1], ["a", "a", "b", "b"], entry=[0, 0, 10, 10])
+    assert np.isnan(found.p)
+    assert "undefined" in repr(found)
+
+
 def test_log_rank_with_delayed_entry_is_the_score_test_of_a_flag():
     rng = np.random.default_rng(0)
     time, flag = rng.exponential(5, 80) + 2, rng.integers(0, 2, 80)
@@ -246,11 +252,29 @@ def test_median_follow_up_is_that_of_the_reverse_curve():
         ("SL-327", lambda: nelson_aalen([1, 2], [1, 0], ties="fleming-harrington", robust=True)),
         ("SL-328", lambda: log_rank([1, 2], [1, 0], ["a", "a"])),
         ("SL-328", lambda: log_rank([1, 2], [0, 0], ["a", "b"])),
+        ("SL-329", lambda: log_rank([1, 2], [1, 1], ["a", "b"], rho=-1)),
+        ("SL-329", lambda: kaplan_meier([1, 2], [1, 0]).quantile(50)),
+        ("SL-329", lambda: kaplan_meier([1, 2], [1, 0]).at(np.nan)),
         ("SL-306", lambda: incidence([1, 2], [1, 0], [1, 2.1])),
         ("SL-306", lambda: kaplan_meier([1, 2], [1, 0]).rmst(3)),
         ("SL-333", lambda: kaplan_meier([1, 2], [1, 2])),
     ],
-    ids=["absent", "scale", "coverage", "ties", "cause", "robust", "one", "eventless", "late", "tau", "outcome"],
+    ids=[
+        "absent",
+        "scale",
+        "coverage",
+        "ties",
+        "cause",
+        "robust",
+        "one",
+        "eventless",
+        "rho",
+        "share",
+        "missing",
+        "late",
+        "tau",
+        "outcome",
+    ],
 )
 def test_what_cannot_be_is_refused(code, call):
     with pytest.raises(InputError) as error:
