@@ -36,7 +36,8 @@ def calibration_groups(
         Predicted probability of the event by the horizon.
     horizon : float, or sequence of m
     groups : int
-        At least 2, cut at the quantiles of the predictions; fewer groups where predictions are tied.
+        At least 2, cut at the quantiles of the predictions; fewer groups where predictions are tied, and one for each
+        prediction where there are no more than `groups`.
     cause : int
         The event that is predicted.
     weight : array (n,), optional
@@ -67,10 +68,12 @@ def calibration_groups(
     check_cause(cause, rows.event)
 
     def of(p: np.ndarray, h: float) -> pd.DataFrame:
-        edges = np.unique(weighted_quantile(p, np.linspace(0, 1, groups + 1), rows.weight))
-        group = np.searchsorted(edges[1:-1], p, side="left")  # (lower edge, upper edge]
         present = np.ones(rows.n, bool) if rows.weight is None else rows.weight > 0
-        parts = [np.flatnonzero((group == k) & present) for k in range(max(len(edges) - 1, 1))]
+        ends = np.unique(p[present])  # the greatest prediction of each group, or more
+        if len(ends) > groups:
+            ends = np.unique(weighted_quantile(p, np.linspace(0, 1, groups + 1)[1:], rows.weight))
+        group = np.searchsorted(ends[:-1], p, side="left")
+        parts = [np.flatnonzero((group == k) & present) for k in range(len(ends))]
         return pd.DataFrame([_group(rows, part, p[part], h, cause) for part in parts if len(part)])
 
     return per_horizon(rows, probability, horizon, of)

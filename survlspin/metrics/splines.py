@@ -46,11 +46,11 @@ def rcs_knots(x, n_knots: int = 3, weight=None) -> np.ndarray:
     if n_knots not in range(3, 8):
         raise InputError("SL-318", f"{n_knots} knots.", "Give 3 to 7.")
     outer = 0.1 if n_knots == 3 else 0.05 if n_knots < 7 else 0.025
-    share = np.linspace(outer, 1 - outer, n_knots)
-    knots = weighted_quantile(x, share, weight)
-    counted = np.sort(np.asarray(x, dtype=float)) if weight is None else np.sort(np.asarray(x, float)[weight > 0])
-    if 5 <= len(counted) < FEW:
-        knots[[0, -1]] = counted[[4, -5]]
+    x = np.asarray(x, dtype=float)
+    knots = weighted_quantile(x, np.linspace(outer, 1 - outer, n_knots), weight)
+    present = x if weight is None else x[np.asarray(weight) > 0]
+    if 5 <= len(present) < FEW:
+        knots[[0, -1]] = np.sort(present)[[4, -5]]
     return np.unique(knots)
 
 
