@@ -50,9 +50,8 @@ LIMITS: tuple[tuple[Callable[[Facts], Any], str], ...] = (
     ),
     (
         lambda f: True,
-        "Anything after the last horizon ({horizon.words}; longest follow-up {data.longest}), or how "
-        "censoring would have "
-        "to be mended if it depends on what is not in the data: it is taken to be independent of the event.",
+        "Anything after {horizon.last} (longest follow-up {data.longest}), or how censoring would have to be mended if "
+        "it depends on what is not in the data: it is taken to be independent of the event.",
     ),
     (
         _small,

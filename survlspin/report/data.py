@@ -209,7 +209,7 @@ def _facts(subject: Subject, design: Design) -> dict[str, Any]:
     if code is not None or len(events) > 1:
         competing = "events of other kinds count as censored: probabilities are those in the absence of these"
     return {
-        "data.source": data.source,
+        "data.source": Path(data.source).name if Path(data.source).is_file() else data.source,
         "data.n": len(np.unique(subject.patient)),
         "data.rows": len(data.X),
         "data.events": outcome.n_events,
@@ -222,7 +222,8 @@ def _facts(subject: Subject, design: Design) -> dict[str, Any]:
         "outcome.event": options.get("event") or manifest.get("roles", {}).get("event"),
         "outcome.unit": unit,
         "outcome.late_entry": outcome.entry is not None,
-        "horizon.words": f"{listed(f'{horizon:g}' for horizon in subject.horizons)} ({unit})",
+        "horizon.words": f"{listed(f'{horizon:g}' for horizon in subject.horizons)} {unit}",
+        "horizon.last": f"{subject.horizons[-1]:g} {unit}",
         "thresholds.words": listed(f"{t:g}" for t in subject.thresholds) or None,
         "subgroups.names": listed(subject.subgroups) or None,
         "competing.words": competing,

@@ -33,7 +33,7 @@ def reporting_times(last: float, steps: int = TIMES) -> np.ndarray:
     array([   0.,  500., 1000., 1500., 2000., 2500.])
     """
     ticks = MaxNLocator(steps, steps=[1, 2, 2.5, 5, 6, 10]).tick_values(0, last)
-    return ticks[(ticks >= 0) & (ticks <= last)]
+    return np.minimum(ticks, last)[(ticks >= 0) & (ticks <= last * (1 + 1e-9))]
 
 
 def median(outcome: Outcome) -> pd.Series:
@@ -85,7 +85,7 @@ def at_risk(groups: Mapping[str, Outcome], least: int = 0) -> Table:
     frame = pd.concat(tables, ignore_index=True)
     if least > 1:
         frame = frame.drop(columns=["events since", "censored since"]).round({"survival": 2, "uncensored": 2})
-    columns = ["group", *(name for name in frame if name != "group")]
+    columns = ["group", *(name for name in frame if name != "group")][len(groups) == 1 :]
     note = "Survival: free of the event (Kaplan-Meier). Uncensored: still followed, had nobody had the event."
     formats = {"time": "g", "survival": ".3f", "uncensored": ".3f"}
     return Table("at_risk", "Numbers at risk", frame[columns], note, formats, {"at risk": ()})

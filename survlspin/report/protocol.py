@@ -58,6 +58,8 @@ def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
         "test.n": len(judged.rows),
         "test.events": subject.outcome.take(judged.rows).n_events,
     }
+    development = "Development of models and their comparison" if subject.kind == "study" else "Evaluation of a model"
+    facts["report.objective"] = f"{development}, judged on {subject.judged_on}"
     if subject.external:
         facts["external.words"] = "evaluated on another data set"
     if (runs := subject.runs) is None:
@@ -100,7 +102,7 @@ def picture(folds) -> Figure:
         axes = figure.add_subplot()
         for i, pieces in enumerate(runs):
             for part, start, width in pieces:
-                axes.broken_barh([(start, width)], (i - 0.42, 0.84), color=COLOR[part], lw=0)
+                axes.broken_barh([(start, width)], (i - 0.42, 0.84), color=COLOR[part], lw=0, antialiased=False)
         axes.set(yticks=range(len(runs)), yticklabels=[fold.name for fold in folds[:FOLDS]], xlim=(0, 1), xticks=[])
         axes.set(ylabel="fold", xlabel="patients")
         axes.invert_yaxis()

@@ -226,7 +226,7 @@ def _example(model: CoxModel, patient: pd.DataFrame, found: Worked, subject: Sub
             "Value: in the units of the table. What each adds is its open gate times its coefficient times its coded "
             "value, mean over the nets."
         )  # fmt: skip
-        tables.append(Table("example", "Her or his log-risk, worked by hand", terms, note, {"adds": DIGITS}))
+        tables.append(Table("example", "The log-risk, worked by hand", terms, note, {"adds": DIGITS}))
     steps = pd.DataFrame(
         {
             "horizon": subject.horizons,
@@ -237,7 +237,7 @@ def _example(model: CoxModel, patient: pd.DataFrame, found: Worked, subject: Sub
     )
     formats = {"horizon": "g", "H0(horizon)": DIGITS, "exp(log-risk)": DIGITS, "probability": ".4f"}
     note = "1 - exp(-H0 times exp(log-risk))."
-    return [*tables, Table("example_risk", "Her or his probability of the event", steps, note, formats)]
+    return [*tables, Table("example_risk", "The probability of the event", steps, note, formats)]
 
 
 def _plain(value: Any) -> str:

@@ -1,0 +1,42 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from survlspin.report.parts import Table, hidden_counts, shown
+
+
+@pytest.mark.parametrize(
+    ("counts", "least", "hidden"),
+    [
+        ([3, 40, 50], 0, [False, False, False]),
+        ([3, 40, 50], 5, [True, True, False]),
+        ([3, 4, 50], 5, [True, True, False]),
+        ([0, 40, 50], 5, [False, False, False]),
+        ([3, 0, 0], 5, [True, False, False]),
+        ([5, 40], 5, [False, False]),
+    ],
+)
+def test_a_single_small_count_takes_another_one_with_it(counts, least, hidden):
+    assert hidden_counts(np.array(counts), least).tolist() == hidden
+
+
+def test_counts_are_shown_from_the_least_one_on():
+    assert [shown(n, 11) for n in (0, 1, 10, 11, 500)] == [0, "<11", "<11", 11, 500]
+    assert shown(3, 0) == 3
+
+
+def table(**how) -> Table:
+    frame = pd.DataFrame({"of": list("aab"), "n": [3, 40, 4], "share": [3 / 43, 40 / 43, 1.0]})
+    return Table("t", "A table", frame, counts={"n": ("share",)}, **how)
+
+
+def test_small_counts_of_a_table_and_what_gives_them_away_are_hidden():
+    assert table().masked(5)["n"].tolist() == ["<5", 40, "<5"]
+    assert table().masked(5)["share"].tolist() == ["", 40 / 43, ""]
+    assert table(within="of").masked(5)["n"].tolist() == ["<5", "hidden", "<5"]
+    assert table(within="of").masked(5)["share"].tolist() == ["", "", ""]
+
+
+@pytest.mark.parametrize("least", [0, 1, 3])
+def test_a_table_without_small_counts_is_as_it_was(least):
+    pd.testing.assert_frame_equal(table().masked(least), table().frame)
