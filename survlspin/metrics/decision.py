@@ -9,6 +9,7 @@ from survlspin.errors import InputError
 from survlspin.metrics.calibration import per_horizon, symmetric
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
+from survlspin.nonparametric import incidence
 from survlspin.nonparametric.limit import tally_of
 from survlspin.nonparametric.states import check_cause, incidence_at
 
@@ -103,13 +104,13 @@ def decision_curve(
     [0.25, 0.0, 0.0]
     """
     at = _thresholds(thresholds)
-    given = {"cause": cause, "weight": weight}
-    model = net_benefit(time, event, probability, horizon, at, **given)
-    everybody = net_benefit(time, event, np.ones(len(np.asarray(time))), horizon, at, **given)
+    model = net_benefit(time, event, probability, horizon, at, cause=cause, weight=weight)
+    observed = incidence(time, event, horizon, cause=cause, weight=weight)
     share = None if weight is None else np.asarray(weight, dtype=float)
     lines = []
-    for t, own, treated in zip(at, model, everybody, strict=True):
-        other = treated.influence if treated.value > 0 else 0.0
+    for t, own in zip(at, model, strict=True):
+        treated = (observed.value - t) / (1 - t)  # F - (1 - F) t / (1 - t)
+        other = observed.influence / (1 - t) if treated > 0 else 0.0
         lines.append(
             {
                 "threshold": t,
@@ -118,9 +119,9 @@ def decision_curve(
                 "se": own.se,
                 "low": own.low,
                 "high": own.high,
-                "all": treated.value,
+                "all": treated,
                 "none": 0.0,
-                "gain": own.value - max(treated.value, 0.0),
+                "gain": own.value - max(treated, 0.0),
                 "gain_se": float(np.sqrt(np.sum((own.influence - other) ** 2))),
             }
         )
