@@ -16,6 +16,7 @@ _HOMES = {
     "log_rank": "logrank",
     "nelson_aalen": "curves",
     "product_limit": "limit",
+    "restricted_mean": "curves",
 }
 
 __all__ = sorted(_HOMES)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
+from survlspin.metrics.estimate import Z95, Estimate
 from survlspin.metrics.inputs import rows_of
 from survlspin.nonparametric.intervals import check_scale, limits
-from survlspin.nonparametric.limit import Tally, tallies
-from survlspin.nonparametric.results import Group, Sums, SurvivalCurves
+from survlspin.nonparametric.limit import Tally, tallies, tally_of
+from survlspin.nonparametric.results import Group, Sums, SurvivalCurves, areas, check_tau
 
-__all__ = ["follow_up", "kaplan_meier", "nelson_aalen"]
+__all__ = ["follow_up", "kaplan_meier", "nelson_aalen", "restricted_mean"]
 
 TIES = ("breslow", "fleming-harrington")
 
@@ -157,6 +158,47 @@ def follow_up(time, event, *, weight=None, entry=None, stratum=None, p=0.5) -> p
     """
     codes = rows_of(time, event, causes=True).event
     return kaplan_meier(time, codes == 0, weight=weight, entry=entry, stratum=stratum).quantile(p)
+
+
+def restricted_mean(time, event, tau: float, *, weight=None, entry=None, cluster=None) -> Estimate:
+    """The mean time lived until `tau`, the area below the Kaplan-Meier curve, with the influence of every row.
+
+    Parameters
+    ----------
+    time, event, weight, entry, cluster
+        As in `kaplan_meier`.
+    tau : float
+        In the unit of `time`, not beyond its last.
+
+    Returns
+    -------
+    Estimate
+        ``influence`` (n,), of clusters (C,), whose squares sum to ``se ** 2``; without weights, clusters and delayed
+        entry `se` is Greenwood's.
+
+    Raises
+    ------
+    InputError
+        SL-306 where `tau` is beyond the last time, or not above 0; SL-323 without rows; with the codes of
+        `survlspin.metrics.inputs.rows_of`.
+
+    References
+    ----------
+    Irwin (1949), The standard error of an estimate of expectation of life, Journal of Hygiene 47, 188-189.
+
+    Examples
+    --------
+    >>> restricted_mean([2, 4, 6, 8], [1, 0, 1, 0], tau=6).value
+    5.0
+    """
+    rows = rows_of(time, event, entry=entry, weight=weight, cluster=cluster)
+    tally = tally_of(rows.time, rows.event, rows.weight, rows.entry)
+    check_tau(tau, tally.time[-1])
+    value, later = areas(tally.time, tally.survival, tau)
+    influence = rows.pooled(-Group(tally, True, None).influence_on_sum(_kaplan_meier(tally)[0], later))
+    se = float(np.linalg.norm(influence))
+    words = f"restricted mean time, tau {tau:g} (Kaplan-Meier)"
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, words, influence, rows=rows.digest)
 
 
 def _curves(estimate, words, time, event, weight, entry, stratum, cluster, robust, ci, alpha) -> SurvivalCurves:

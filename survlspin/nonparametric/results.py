@@ -12,7 +12,7 @@ from survlspin.errors import InputError
 from survlspin.nonparametric.limit import Tally, step
 from survlspin.nonparametric.variance import of_integral
 
-__all__ = ["Group", "Sums", "SurvivalCurves"]
+__all__ = ["Group", "Sums", "SurvivalCurves", "areas", "check_tau"]
 
 SAME = np.sqrt(np.finfo(float).eps)  # two probabilities so close are one
 
@@ -59,9 +59,13 @@ class Group:
         """Return the standard error of the sum of the steps times the `factor` (K,) of each time."""
         if not self.robust:
             return float(np.sqrt(np.sum(factor**2 * sums.jumps)))
-        own = (factor * sums.influence_of_events)[self.tally.place] * (self.tally.code > 0)
-        influence = self.tally.weight * (own - self.tally.through(factor * sums.jumps))
+        influence = self.influence_on_sum(sums, factor)
         return float(np.linalg.norm(influence if self.cluster is None else np.bincount(self.cluster, influence)))
+
+    def influence_on_sum(self, sums: Sums, factor: np.ndarray) -> np.ndarray:
+        """Return each row's influence on the sum of the steps times the `factor` (K,) of each time, (n,)."""
+        own = (factor * sums.influence_of_events)[self.tally.place] * (self.tally.code > 0)
+        return self.tally.weight * (own - self.tally.through(factor * sums.jumps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +121,7 @@ class SurvivalCurves:
         InputError
             SL-306 where `tau` is beyond the last time of every stratum, or not above 0.
         """
-        if not 0 < tau <= max(group.tally.time[-1] for group, _, _ in self.groups.values()):
-            raise InputError("SL-306", f"tau={tau:g} is beyond the end of follow-up, or not above 0.", "Give another.")
+        check_tau(tau, max(group.tally.time[-1] for group, _, _ in self.groups.values()))
         return self._joined(lambda *group: _restricted_mean(*group, tau=float(tau), alpha=self.alpha))
 
     def _joined(self, table_of) -> pd.DataFrame:
@@ -126,6 +129,11 @@ class SurvivalCurves:
             return table_of(*self.groups[None])
         tables = {label: table_of(*group) for label, group in self.groups.items()}
         return pd.concat(tables, names=["stratum"]).reset_index(level=0).reset_index(drop=True)
+
+
+def check_tau(tau: float, last: float) -> None:
+    if not 0 < tau <= last:
+        raise InputError("SL-306", f"tau={tau:g} is beyond the end of follow-up, or not above 0.", "Give another.")
 
 
 def _numbers(name: str, values) -> np.ndarray:
@@ -177,12 +185,17 @@ def _crossing(time: np.ndarray, curve: np.ndarray, level: float) -> float:
 
 
 def _restricted_mean(group: Group, survival: Sums, curve: pd.DataFrame, *, tau: float, alpha: float) -> pd.DataFrame:
-    time = group.tally.time
-    past = time < tau
-    knots = np.concatenate([[0.0], np.maximum(time[past], 0.0), [tau]])
-    areas = np.diff(knots) * np.append(1.0, curve["survival"].to_numpy()[past])
-    later = np.zeros(len(time))
-    later[past] = areas[::-1].cumsum()[::-1][1:]  # from each time to tau
-    rmst, se = areas.sum(), group.error_of_sum(survival, later)
+    rmst, later = areas(group.tally.time, curve["survival"].to_numpy(), tau)
+    se = group.error_of_sum(survival, later)
     half = norm.isf(alpha / 2) * se
     return pd.DataFrame({"tau": [tau], "rmst": rmst, "std_err": se, "lower": rmst - half, "upper": rmst + half})
+
+
+def areas(time: np.ndarray, curve: np.ndarray, tau: float) -> tuple[float, np.ndarray]:
+    """Return the area below a `curve` (K,) from 0 to `tau`, and those from each time on (K,)."""
+    past = time < tau
+    knots = np.concatenate([[0.0], np.maximum(time[past], 0.0), [tau]])
+    parts = np.diff(knots) * np.append(1.0, curve[past])
+    later = np.zeros(len(time))
+    later[past] = parts[::-1].cumsum()[::-1][1:]
+    return float(parts.sum()), later

@@ -17,6 +17,7 @@ from survlspin.nonparametric import (
     log_rank,
     nelson_aalen,
     product_limit,
+    restricted_mean,
 )
 
 GOLDEN = json.loads(gzip.decompress((Path(__file__).parents[1] / "golden" / "curves.json.gz").read_bytes()))
@@ -107,6 +108,10 @@ def test_pseudo_values_are_the_value_plus_n_times_the_influence():
         incidence(lung["time"], lung["event"], theirs["times"]), np.array(theirs["survival"]).T, strict=True
     ):
         close(1 - found.value - len(lung) * found.influence, values)
+    mean = restricted_mean(lung["time"], lung["event"], 730)
+    close(mean.value + len(lung) * mean.influence, theirs["rmst_730"])
+    table = kaplan_meier(lung["time"], lung["event"]).rmst(730)
+    close([mean.value, mean.se, mean.low, mean.high], table.loc[0, ["rmst", "std_err", "lower", "upper"]])
 
 
 @pytest.mark.parametrize("case", sorted(GOLDEN["log_rank"]))
@@ -257,6 +262,7 @@ def test_median_follow_up_is_that_of_the_reverse_curve():
         ("SL-329", lambda: kaplan_meier([1, 2], [1, 0]).at(np.nan)),
         ("SL-306", lambda: incidence([1, 2], [1, 0], [1, 2.1])),
         ("SL-306", lambda: kaplan_meier([1, 2], [1, 0]).rmst(3)),
+        ("SL-306", lambda: restricted_mean([1, 2], [1, 0], 0)),
         ("SL-333", lambda: kaplan_meier([1, 2], [1, 2])),
     ],
     ids=[
@@ -273,6 +279,7 @@ def test_median_follow_up_is_that_of_the_reverse_curve():
         "missing",
         "late",
         "tau",
+        "nothing",
         "outcome",
     ],
 )
