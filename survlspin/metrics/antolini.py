@@ -10,7 +10,7 @@ import pandas as pd
 
 from survlspin._messages import rows as rows_text
 from survlspin.errors import InputError
-from survlspin.metrics.concordance import conventions, share
+from survlspin.metrics.concordance import check_tau, conventions, share
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.metrics.pairs import KINDS, Pairs, count_pairs
@@ -52,7 +52,8 @@ def antolini(time, event, survival, times, *, weight=None, cluster=None, tau=Non
     ------
     InputError
         SL-304 survival outside 0 to 1; SL-305 a curve that rises; SL-331 lengths differ; SL-332 survival is missing;
-        SL-333 an outcome that cannot be ranked; SL-340 times that do not increase.
+        SL-333 an outcome that cannot be ranked; SL-334 `tau` is beyond the last time; SL-340 times that do not
+        increase.
 
     References
     ----------
@@ -67,6 +68,7 @@ def antolini(time, event, survival, times, *, weight=None, cluster=None, tau=Non
 
 def of_columns(rows: Rows, starts: np.ndarray, columns: list[np.ndarray], tau, adjusted: bool) -> Estimate:
     """Antolini's C of columns (n,) of which each holds from its start on, higher for those expected to live longer."""
+    check_tau(rows, tau)
     if tau is not None:
         rows = replace(rows, event=rows.event & (rows.time <= tau))
     over, under = np.zeros((2, rows.n))  # each row's pairs: concordant, comparable

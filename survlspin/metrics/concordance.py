@@ -210,5 +210,10 @@ def _check_weights(rows: Rows, timewt, tau) -> None:
         raise InputError(
             "SL-337", f"timewt={timewt!r} needs G, which is not known with delayed entry.", "Use 'n', 'S' or 'I'."
         )
+    check_tau(rows, tau)
+
+
+def check_tau(rows: Rows, tau) -> None:
+    """Refuse a `tau` beyond the last time: what is after it, nobody knows."""
     if tau is not None and not tau <= rows.time.max(initial=-np.inf):
         raise InputError("SL-334", f"tau={tau:g} is beyond the last time of these rows.", "Choose an earlier tau.")

@@ -226,20 +226,22 @@ def _ordered(length: np.ndarray, number: np.ndarray, late: np.ndarray, early: np
     highest first: items that agree in all higher digits are a segment, and there the early weight of those with 0 faces
     the late weight of those with 1. Every split keeps the order within segments.
     """
-    found, place = np.zeros((2, len(number)), np.int64), np.arange(len(number))
+    items = np.stack([number, np.arange(len(number)), late, early, np.zeros_like(late), np.zeros_like(late)])
     for digit in reversed(range(int(number.max(initial=0)).bit_length())):
-        one = (number >> digit & 1).astype(bool)
-        ones, zeros = np.flatnonzero(one), np.flatnonzero(~one)
+        one = items[0] >> digit & 1
+        ones, zeros = np.flatnonzero(one), np.flatnonzero(one == 0)
         n_ones = np.diff(np.searchsorted(ones, np.cumsum(length)), prepend=0)
         n_zeros = length - n_ones
-        late_sum, early_sum = _sums(late[ones]), _sums(early[zeros])
+        late_sum, early_sum = _sums(items[2, ones]), _sums(items[3, zeros])
         after = np.repeat(late_sum[np.cumsum(n_ones)], n_zeros) - late_sum[zeros - np.arange(len(zeros))]
         before = early_sum[ones - np.arange(len(ones))] - np.repeat(early_sum[np.cumsum(n_zeros) - n_zeros], n_ones)
-        found[0, place[zeros]] += after
-        found[1, place[ones]] += before
-        split, length = np.concatenate([zeros, ones]), np.concatenate([n_zeros, n_ones])
+        items = np.take(items, np.concatenate([zeros, ones]), axis=1)
+        items[4, : len(zeros)] += after
+        items[5, len(zeros) :] += before
+        length = np.concatenate([n_zeros, n_ones])
         length = length[length > 0]
-        number, place, late, early = (values[split] for values in (number, place, late, early))
+    found = np.empty((2, len(number)), np.int64)
+    found[:, items[1]] = items[4:]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,8 +50,7 @@ class TimeTable:
 
     def _before(self, lost: np.ndarray, exposed: np.ndarray) -> np.ndarray:
         stay = 1 - np.divide(lost, exposed, out=np.zeros_like(lost), where=(lost > 0) & (exposed > 0))
-        first = np.diff(self.stratum, prepend=-1) > 0
-        return pd.Series(np.where(first, 1.0, np.roll(stay, 1))).groupby(self.stratum).cumprod().to_numpy()
+        return _by_stratum(self.stratum, stay, lambda part: np.cumprod(np.concatenate([[1.0], part]))[:-1])
 
 
 def time_table(rows: Rows) -> TimeTable:
@@ -81,7 +81,12 @@ def time_table(rows: Rows) -> TimeTable:
 
 def _onwards(weight: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     """The sum of the weights from each place on, within its stratum."""
-    return pd.Series(weight[::-1]).groupby(stratum[::-1]).cumsum().to_numpy()[::-1].copy()
+    return _by_stratum(stratum, weight, lambda part: part[::-1].cumsum()[::-1])
+
+
+def _by_stratum(stratum: np.ndarray, values: np.ndarray, function: Callable) -> np.ndarray:
+    parts = np.split(values, np.flatnonzero(np.diff(stratum)) + 1)
+    return np.concatenate([function(part) for part in parts])
 
 
 def ranked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,25 @@
+"""Make antolini.json: pycox's time-dependent concordance of small random survival curves that tie and cross."""
+
+import importlib.metadata
+import json
+
+import numpy as np
+from pycox.evaluation.concordance import concordance_td
+
+rng = np.random.default_rng(0)
+cases = []
+while len(cases) < 60:
+    n, last = int(rng.integers(3, 16)), (2, 5, 1000)[len(cases) % 3]
+    time, event = rng.integers(1, last + 1, n).astype(float), rng.integers(0, 2, n)
+    times = np.unique(rng.integers(0, 7, 4)).astype(float)
+    survival = np.sort(rng.integers(0, 5, (n, len(times))) / 4, axis=1)[:, ::-1]
+    whole = np.column_stack([np.ones(n), survival])  # pycox: a row per time, and which of them is each patient's
+    own = np.searchsorted(times, time, side="right")
+    try:
+        found = {how: concordance_td(time, event, whole.T, own, how) for how in ("antolini", "adj_antolini")}
+    except ZeroDivisionError:  # no comparable pair
+        continue
+    data = {"time": time, "event": event, "survival": survival, "times": times}
+    cases.append({name: values.tolist() for name, values in data.items()} | found)
+with open("antolini.json", "w", encoding="utf-8") as file:
+    json.dump({"pycox": importlib.metadata.version("pycox"), "cases": cases}, file)
