@@ -81,7 +81,7 @@ def _ranks(risk, n: int, m: int) -> list[np.ndarray]:
 
 
 def _auc(weights: Weights, known: Known, rank: np.ndarray) -> Estimate:
-    case, control = known.weight * known.case, known.weight * (1 - known.case)
+    case, control = known.weight * known.case, known.weight * ~known.case
     cases, controls = np.bincount(rank, case), np.bincount(rank, control)
     n_cases, n_controls = cases.sum(), controls.sum()
     words = f"AUC(cumulative/dynamic; {known.words}; risk ties 1/2)"

@@ -172,9 +172,12 @@ def _score(weights: Weights, known: Known, probability: np.ndarray | None) -> tu
     """
     if probability is None:
         probability = known.weight @ known.case / known.weight.sum()
-    parts = known.weight * (known.case - probability) ** 2 / weights.total
+    parts = known.case - np.asarray(probability, dtype=np.float64)
+    parts *= parts
+    parts *= known.weight
+    parts /= weights.total
     value = float(parts.sum())
-    return value, parts + weights.of_curve(parts, known) - value * weights.case_weight / weights.total
+    return value, parts + weights.of_curve(parts, known) - (value / weights.total) * weights.case_weight
 
 
 def _brier(weights: Weights, known: Known, probability: np.ndarray | None) -> Estimate:

@@ -29,12 +29,12 @@ class Known:
 
     Attributes
     ----------
-    case : float64 (n,)
-        1 for an event of the cause by the horizon, 0 for everybody else.
+    case : bool (n,)
+        Whether an event of the cause happened by the horizon.
     weight : float64 (n,)
         Case weight over the probability of being known; 0 for those who are not.
-    reach : int (n,) or None
-        How many times of the censoring curve, which was estimated on these rows, the weight depends on.
+    reach : int
+        How many times of the censoring curve the weights depend on.
     words : str
         The horizon, the cause and the source of the weights.
     counts : DataFrame
@@ -43,7 +43,7 @@ class Known:
 
     case: np.ndarray
     weight: np.ndarray
-    reach: np.ndarray | None
+    reach: int
     words: str
     counts: pd.DataFrame
 
@@ -61,46 +61,60 @@ class Weights:
         The probability of not being censored before each row's time, one time per row in their order: a `StepCurve` of
         other rows, or a model of censoring that has a curve for each row. Taken as known, without error. The default
         is the Kaplan-Meier curve of censoring on these rows, whose error is counted.
+
+    Attributes
+    ----------
+    rows : Rows
+    case_weight : float64 (n,)
+        1 without weights.
+    total : float
+        Their sum.
     """
 
     def __init__(self, time, event, weight=None, cause: int = 1, censoring=None):
         self.rows: Rows = rows_of(time, event, weight=weight, causes=True)
         check_cause(cause, self.rows.event)
-        self.cause, self.given = cause, censoring
         self.case_weight = np.ones(self.rows.n) if self.rows.weight is None else self.rows.weight
         self.total = float(self.case_weight.sum())
-        if censoring is None:
-            self.curve = censoring_curve(self.rows.time, self.rows.event, self.rows.weight)
-            last = len(self.curve.time) - 1
-            self.place = np.minimum(np.searchsorted(self.curve.time, self.rows.time), last)
+        self._cause, self._given, self._of_cause = cause, censoring, self.rows.event == cause
+        self._censored = self.rows.event == 0
+        self._curve = censoring_curve(self.rows.time, self.rows.event, self.rows.weight)
+        self._before = np.concatenate([[1.0], self._curve.survival])  # by the number of times that have passed
+        # of the curve's times: each row's own; a row of weight 0 may have none
+        self._place = np.minimum(np.searchsorted(self._curve.time, self.rows.time), len(self._curve.time) - 1)
+        died = np.where(self._censored, 0.0, self.case_weight)
+        self._moved = self._place + len(self._curve.time) * self._censored
+        self._past = np.divide(died, self._before[self._place], out=np.zeros(self.rows.n), where=died > 0)
 
     def at(self, horizon: float) -> Known:
         """Return what is known at a horizon."""
-        time, event = self.rows.time, self.rows.event
-        case = (event == self.cause) & (time <= horizon)
-        known = (event != 0) | (time >= horizon)
-        remaining, reach = self._remaining(horizon)
+        case = self._of_cause & (self.rows.time <= horizon)
+        ended = self.rows.time < horizon
+        reach = int(np.searchsorted(self._curve.time, horizon))
+        if self._given is None:
+            weight = np.where(ended, self._past, self.case_weight / self._before[reach])
+        else:
+            weight = self._by_given(horizon, ~(ended & self._censored))
+        n_cases, n_censored = np.count_nonzero(case), np.count_nonzero(ended & self._censored)
+        counts = pd.DataFrame(
+            {"case": n_cases, "control": self.rows.n - n_cases - n_censored, "censored": n_censored}, ["all"]
+        )
+        return Known(case, weight, reach, self._words(horizon, reach), counts)
+
+    def _by_given(self, horizon: float, known: np.ndarray) -> np.ndarray:
+        """Return the weights that a given censoring curve makes."""
+        remaining = np.asarray(self._given.at(np.minimum(self.rows.time, horizon), left=True), dtype=float)
         if not (remaining[known] > 0).all():
             text = f"the censoring curve that was given is 0 or missing for rows known at horizon {horizon:g}."
             raise InputError("SL-308", text, "Give one that reaches this horizon, or an earlier horizon.")
-        weight = np.divide(self.case_weight, remaining, out=np.zeros(self.rows.n), where=known)
-        sizes = case.sum(), (known & ~case).sum(), (~known).sum()
-        counts = pd.DataFrame([sizes], index=["all"], columns=["case", "control", "censored"])
-        return Known(case.astype(float), weight, reach, self._words(horizon), counts)
+        return np.divide(self.case_weight, remaining, out=np.zeros(self.rows.n), where=known)
 
-    def _remaining(self, horizon: float) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return each row's probability of being known, and how many times of the curve it depends on."""
-        if self.given is not None:
-            return np.asarray(self.given.at(np.minimum(self.rows.time, horizon), left=True), dtype=float), None
-        reach = np.minimum(self.place, np.searchsorted(self.curve.time, horizon))
-        return np.concatenate([[1.0], self.curve.survival])[reach], reach
-
-    def _words(self, horizon: float) -> str:
-        if self.given is None:
-            source = f"of these rows, G({horizon:g}-) = {float(self.curve.at(horizon, left=True)):.3g}"
+    def _words(self, horizon: float, reach: int) -> str:
+        if self._given is None:
+            source = f"of these rows, G({horizon:g}-) = {self._before[reach]:.3g}"
         else:
             source = "given by the caller, taken as known"
-        competing = f"; cause {self.cause} among competing" if self.rows.event.max(initial=0) > 1 else ""
+        competing = f"; cause {self._cause} among competing" if self.rows.event.max(initial=0) > 1 else ""
         weighted = "; weighted" if self.rows.weight is not None else ""
         return f"t={horizon:g}{competing}{weighted}; censoring curve {source}"
 
@@ -111,13 +125,15 @@ class Weights:
         error of G(s), which is minus the sum of all rows' increments of the martingale of censoring over the number at
         risk, until s.
         """
-        if known.reach is None:
+        if self._given is not None:
             return np.zeros(self.rows.n)
-        at_risk = self.curve.n_risk + self.curve.n_censor
-        beyond = np.bincount(known.reach, parts, minlength=len(at_risk) + 1)[::-1].cumsum()[::-1][1:]
-        jump = beyond / at_risk
-        compensator = np.cumsum(jump * self.curve.n_event / at_risk)
-        return self.case_weight * (np.where(self.rows.event == 0, jump[self.place], 0.0) - compensator[self.place])
+        curve = self._curve
+        at_risk = curve.n_risk + curve.n_censor
+        later = np.bincount(self._place, parts, minlength=len(at_risk))[::-1].cumsum()[::-1]
+        jump = np.where(np.arange(len(at_risk)) < known.reach, np.append(later[1:], 0.0) / at_risk, 0.0)
+        compensator = np.cumsum(jump * curve.n_event / at_risk)
+        moved = np.concatenate([-compensator, jump - compensator])[self._moved]
+        return moved if self.rows.weight is None else self.case_weight * moved
 
 
 def estimated(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from survlspin._messages import rows as rows_text
@@ -13,6 +11,7 @@ from survlspin.metrics.inputs import Rows
 __all__ = ["horizon_of", "probabilities"]
 
 ROUNDING = 1e-6  # what a probability may fall over time, or exceed 1: curves are kept in float32
+BLOCK = 4096  # rows
 
 
 def horizon_of(rows: Rows, horizon) -> np.ndarray:
@@ -92,10 +91,6 @@ def probabilities(values, horizons, n: int) -> np.ndarray:
     if found.shape != (n, len(times)):
         expected = f"there are {n} rows and {len(times)} horizons"
         raise InputError("SL-331", f"probability has shape {found.shape}, {expected}.", "Give one column per horizon.")
-    for column in found.T:
-        if np.isnan(column).any():
-            text = f"probability is missing in {rows_text(np.isnan(column))}."
-            raise InputError("SL-332", text, "Predict every patient, or drop these rows on purpose.")
     _check_range(found)
     _check_order(found, times)
     return found
@@ -111,6 +106,10 @@ def _numbers(values) -> np.ndarray:
 
 def _check_range(found: np.ndarray) -> None:
     low, high = found.min(initial=0), found.max(initial=0)
+    if np.isnan(low):
+        missing = np.isnan(found).any(axis=1)
+        text = f"probability is missing in {rows_text(missing)}."
+        raise InputError("SL-332", text, "Predict every patient, or drop these rows on purpose.")
     if low >= 0 and 1.5 < high <= 100:
         raise InputError("SL-303", "probabilities reach beyond 1, up to 100: percentages.", "Divide them by 100.")
     if low < -ROUNDING or high > 1 + ROUNDING:
@@ -120,8 +119,11 @@ def _check_range(found: np.ndarray) -> None:
 
 def _check_order(found: np.ndarray, times: np.ndarray) -> None:
     order = np.argsort(times, kind="stable")
-    for earlier, later in pairwise(order):
-        falls = found[:, later] < found[:, earlier] - ROUNDING
-        if falls.any():
-            text = f"probability falls from horizon {times[earlier]:g} to {times[later]:g} in {rows_text(falls)}."
+    if np.array_equal(order, np.arange(len(order))):
+        order = slice(None)  # a view
+    for start in range(0, len(found), BLOCK):
+        block = found[start : start + BLOCK, order]
+        if (block[:, 1:] < block[:, :-1] - ROUNDING).any():
+            falls = (np.diff(found[:, order], axis=1) < -ROUNDING).any(axis=1)
+            text = f"probability falls from one horizon to a later one in {rows_text(falls)}."
             raise InputError("SL-305", text, "Give the probability of the event: one minus survival.")
