@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,6 +21,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "compare_on_real_patients",
+        "competing_risks",
         "coxph_speed",
         "gradient_lasso_synthetic",
         "interpretability",
@@ -64,6 +66,24 @@ def test_gradient_lasso_synthetic():
     assert table.loc["truth", "D_eff"] == pytest.approx(1.87, abs=0.02)
     assert table["D_eff"].between(1, 49).all()
     assert table["AUC"].between(0.3, 1).all()
+
+
+@pytest.mark.filterwarnings("ignore:SL-481")  # a rare flag in 600 rows
+def test_competing_risks():
+    example = runpy.run_path(str(EXAMPLES / "competing_risks.py"))
+    X, y, truth = survlspin.synthetic.competing(900)
+    fitted, tested = slice(0, 600), slice(600, 900)
+    found = example["predictions"](X[fitted], y[fitted], X[tested], 60.0, lam=0.02)
+    tables = example["report"](survlspin.Outcome.of(y[tested], causes=True), found, 60.0)
+    for cause, table in tables.items():
+        assert list(table.index) == ["LLSPIN of all causes", "Cox of each cause", "Fine-Gray"]
+        assert table[["C", "AUC"]].to_numpy().min() > 0.5
+        assert table["Brier"].between(0.02, 0.25).all()
+        risk, probability = found["Fine-Gray"][cause]
+        assert (probability.argsort() == risk.argsort()).all()
+    known = truth.cumulative_incidence(60.0)[tested, :, 0]
+    for name in ("Cox of each cause", "Fine-Gray"):
+        assert all(np.corrcoef(found[name][c][1], known[:, c - 1])[0, 1] > 0.5 for c in (1, 2))
 
 
 def test_interval_coverage():
