@@ -3,8 +3,9 @@
 Half of the patients are fitted, half are tested. For each cause and model the table has the cause-specific C, and at
 the horizon, with the cumulative incidence as the prediction, the AUC and the Brier score weighted for censoring, the
 scaled Brier score, and observed over expected deaths; then the paired differences between the models. (The
-cause-specific C asks for the order of hazards; Fine-Gray's log-risk orders probabilities.) The linear models have a slight ridge penalty, so that rare levels do no harm. Without a file the patients are invented, so that
-the true probabilities are known; they are one more row. Six of their 55 columns matter, which suits a sparse model.
+cause-specific C asks for the order of hazards; Fine-Gray's log-risk orders probabilities.) The linear models have a
+slight ridge penalty, so that rare levels do no harm. Without a file the patients are invented, so that the true
+probabilities are known; they are one more row. Six of their 55 columns matter, which suits a sparse model.
 
     python examples/competing_risks.py --rows 8000 --horizon 60
     python examples/competing_risks.py --data patients.csv --time months --event cause --horizon 60
