@@ -22,6 +22,8 @@ from survlspin.nonparametric.states import check_cause
 
 __all__ = ["Known", "Weights", "estimated", "undefined"]
 
+NEAR_ZERO = 0.05  # of G: few rows carry most of the weight
+
 
 @dataclass(frozen=True, eq=False)
 class Known:
@@ -111,7 +113,8 @@ class Weights:
 
     def _words(self, horizon: float, reach: int) -> str:
         if self._given is None:
-            source = f"of these rows, G({horizon:g}-) = {self._before[reach]:.3g}"
+            left = self._before[reach]
+            source = f"of these rows, G({horizon:g}-) = {left:.3g}" + ", near 0: unstable" * bool(left < NEAR_ZERO)
         else:
             source = "given by the caller, taken as known"
         competing = f"; cause {self._cause} among competing" if self.rows.event.max(initial=0) > 1 else ""

@@ -166,4 +166,8 @@ def test_the_definition_names_horizon_cause_and_source():
     words = brier(time, event, p, 5, cause=2).definition
     left = censoring_curve(time, event).at(5, left=True)
     assert f"t=5; cause 2 among competing; censoring curve of these rows, G(5-) = {left:.3g}" in words
+    assert "near 0: unstable" not in words
+    late = brier(np.arange(1, 41), np.arange(40) % 10 == 9, np.full(40, 0.3), 40)  # the last time is a horizon
+    assert "G(40-) = 0.0" in late.definition
+    assert ", near 0: unstable" in late.definition
     assert Weights(time, event > 0).at(5).words.startswith("t=5; censoring")
