@@ -22,6 +22,7 @@ from survlspin.survival import outcome_of
 __all__ = ["Fitted", "fitted"]
 
 AT_ONCE = 8  # columns
+AWAY = 0.01  # squared standard errors between the coefficients and the likeliest ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Fitted:
     ----------
     z : Tensor (n, p), float64
         The columns that have a coefficient.
+    eta : Tensor (n,), float64
+        The log-risks.
     outcome : Outcome
     coef : Series (p,)
     variance : array (p, p)
@@ -43,6 +46,7 @@ class Fitted:
     """
 
     z: Tensor
+    eta: Tensor
     outcome: Outcome
     coef: pd.Series
     variance: np.ndarray
@@ -53,10 +57,6 @@ class Fitted:
     @cached_property
     def target(self) -> CoxTarget:
         return Cox(self.ties).prepare(self.outcome)
-
-    @cached_property
-    def eta(self) -> Tensor:
-        return self.z @ torch.from_numpy(self.coef.to_numpy(copy=True))
 
     @cached_property
     def quadratic(self) -> CoxQuadratic:
@@ -83,16 +83,22 @@ def fitted(model, X, y) -> Fitted:
     Raises
     ------
     InputError
-        SL-366 for another model, or one with a penalty; with the codes of `Outcome` and `Design`.
+        SL-330 for other rows than the model was fitted on, SL-366 for another model, or one with a penalty; with the
+        codes of `Outcome` and `Design`.
     """
     if not isinstance(model, CoxPH):
         remedy = "Give a CoxPH; prognostic_index_test, martingale and deviance take any model's log-risks."
         raise InputError("SL-366", f"a {type(model).__name__} has no coefficients to examine.", remedy)
     if model.penalizer > 0:
         raise InputError("SL-366", "the coefficients of a penalised model do not solve its score.", "Fit without.")
-    z, outcome = model._columns(X), outcome_of(X, y)
     kept = np.isfinite(model.se_.to_numpy())
     factors = np.array(model.design_.factors, dtype=object)[model.design_.group[kept]]
     variance = model.naive_variance_.to_numpy()[np.ix_(kept, kept)]
-    index = model.design_.index(X)
-    return Fitted(torch.from_numpy(z[:, kept]), outcome, model.coef_[kept], variance, list(factors), model.ties, index)
+    eta, index = torch.from_numpy(model.predict(X)), model.design_.index(X)
+    z = torch.from_numpy(model._columns(X)[:, kept])
+    fit = Fitted(z, eta, outcome_of(X, y), model.coef_[kept], variance, list(factors), model.ties, index)
+    score = ((fit.target.event_weight - fit.quadratic.expected[..., 0]) @ z)[0].numpy()
+    if not score @ variance @ score < AWAY:
+        remedy = "Give the rows that it was fitted on; one that was fitted with an offset has no diagnostics."
+        raise InputError("SL-330", "the model's coefficients are not the likeliest of these rows.", remedy)
+    return fit

@@ -86,8 +86,8 @@ def ph_test(model, X, y, transform: str = "km") -> PHTest:
     Raises
     ------
     InputError
-        SL-325 for an unknown `transform`; SL-366 for a model without such coefficients; with the codes of `Outcome` and
-        `Design`.
+        SL-325 for an unknown `transform`; SL-330 for other rows; SL-366 for a model without such coefficients; with the
+        codes of `Outcome` and `Design`.
 
     References
     ----------
@@ -162,7 +162,8 @@ def prognostic_index_test(
         return _undefined("the index separates the events from all others")
     variance = 1 / (solution.point.hessian * float(target.total))
     coef = pd.Series(solution.beta, index=[INDEX])
-    return _test(Fitted(z, outcome, coef, variance, [INDEX], ties, pd.RangeIndex(len(eta))), transform)
+    slope = torch.from_numpy(solution.beta)
+    return _test(Fitted(z, z @ slope, outcome, coef, variance, [INDEX], ties, pd.RangeIndex(len(z))), transform)
 
 
 def check_transform(transform: str) -> None:

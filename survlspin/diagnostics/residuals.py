@@ -104,7 +104,7 @@ def score_residuals(model, X, y) -> pd.DataFrame:
     Raises
     ------
     InputError
-        SL-366 for a model without such coefficients; with the codes of `Outcome` and `Design`.
+        SL-330 for other rows; SL-366 for a model without such coefficients; with the codes of `Outcome` and `Design`.
 
     References
     ----------

@@ -166,6 +166,18 @@ def test_influential_rows_are_named_by_aggregates_only():
     assert len(found) == X.shape[1]
 
 
+def test_a_coefficient_without_end_is_left_out():
+    X, y = fitted("lung/efron")[1:]
+    flag = y["time"] == y["time"].min()  # one row, whose event tells the others nothing
+    with pytest.warns(match="SL-482"):
+        model = CoxPH().fit(X.assign(flag=flag), y)
+    later = CoxPH().fit(X[~flag], {name: values[~flag] for name, values in y.items()})
+    found = ph_test(model, X.assign(flag=flag), y, "identity").table
+    assert found.index.tolist() == ["age", "sex", "ph.ecog", "GLOBAL"]
+    rest = ph_test(later, X[~flag], {name: values[~flag] for name, values in y.items()}, "identity").table
+    np.testing.assert_allclose(found["chisq"], rest["chisq"], rtol=1e-4)
+
+
 def test_rows_of_weight_0_are_absent():
     X, y = fitted("lung/efron")[1:]
     weight = np.ones(len(X))
@@ -203,6 +215,8 @@ def test_events_at_one_time_have_no_trend():
         ("SL-325", lambda model, X, y: ph_test(model, X, y, transform="time")),
         ("SL-325", lambda model, X, y: ph_test(model, X, {**y, "time": y["time"] - y["time"].min()}, "log")),
         ("SL-325", lambda model, X, y: prognostic_index_test(y["time"], y["event"], np.ones(len(X)), transform="")),
+        ("SL-330", lambda model, X, y: dfbeta(model, X + 1, {**y, "event": 1 - y["event"]})),
+        ("SL-330", lambda model, X, y: schoenfeld(CoxPH().fit(X, y, offset=X["age"] / 9), X, y)),
         ("SL-366", lambda model, X, y: dfbeta(DeepSurv(), X, y)),
         ("SL-366", lambda model, X, y: schoenfeld(CoxPH(penalizer=0.1).fit(X, y), X, y)),
         ("SL-367", lambda model, X, y: influential(model, X, y, top=0)),
@@ -211,7 +225,7 @@ def test_events_at_one_time_have_no_trend():
         ("SL-323", lambda model, X, y: prognostic_index_test([], [], [])),
         ("SL-401", lambda model, X, y: deviance(y["time"], y["event"], np.ones(len(X)), ties="exact")),
     ],
-    ids=["transform", "log", "index", "net", "penalty", "top", "rows", "risk", "rowless", "ties"],
+    ids=["transform", "log", "index", "outcome", "offset", "net", "penalty", "top", "rows", "risk", "rowless", "ties"],
 )
 def test_what_cannot_be_is_refused(code, call):
     with pytest.raises(InputError) as error:
