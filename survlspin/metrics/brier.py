@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import repeat
+
 import numpy as np
 
 from survlspin.errors import InputError
@@ -11,6 +14,7 @@ from survlspin.metrics.probabilities import horizon_of, probabilities
 
 __all__ = ["brier", "integrated_brier", "scaled_brier"]
 
+BLOCK = 16  # columns that are copied together: one by one they lie far apart in memory
 RULES = ("trapezoid", "left")
 
 
@@ -142,10 +146,11 @@ def integrated_brier(
     steps = _steps(horizons, low, high, rule)
     columns = _columns(probability, horizons, weights.rows.n)
     value, influence, words = 0.0, np.zeros(weights.rows.n), ""
-    for place in np.flatnonzero(steps):
-        known = weights.at(horizons[place])
-        score, moved = _score(weights, known, columns[place])
-        value, influence, words = value + steps[place] * score, influence + steps[place] * moved, known.words
+    for horizon, step, column in zip(horizons, steps, columns, strict=True):
+        if step:
+            known = weights.at(horizon)
+            score, moved = _score(weights, known, column)
+            value, influence, words = value + step * score, influence + step * moved, known.words
     span = f"from {low if low is not None else horizons[0]:g} to {high if high is not None else horizons[-1]:g}"
     words = f"integrated Brier({span}, {np.count_nonzero(steps)} times, {rule}; at the last {words})"
     note = "" if probability is not None else f"; of the null model, {_null(weights)}"
@@ -161,8 +166,13 @@ def _each(time, event, probability, horizon, weight, cause, censoring, measure):
     return found if np.ndim(horizon) else found[0]
 
 
-def _columns(probability, horizons: np.ndarray, n: int):
-    return [None] * len(horizons) if probability is None else probabilities(probability, horizons, n).T
+def _columns(probability, horizons: np.ndarray, n: int) -> Iterator[np.ndarray | None]:
+    """The checked probabilities at each horizon, or None for each."""
+    if probability is None:
+        return repeat(None, len(horizons))
+    checked = probabilities(probability, horizons, n)
+    blocks = (checked[:, start : start + BLOCK] for start in range(0, len(horizons), BLOCK))
+    return (column for block in blocks for column in np.array(block.T, dtype=np.float64, order="C"))
 
 
 def _score(weights: Weights, known: Known, probability: np.ndarray | None) -> tuple[float, np.ndarray]:
@@ -172,7 +182,7 @@ def _score(weights: Weights, known: Known, probability: np.ndarray | None) -> tu
     """
     if probability is None:
         probability = known.weight @ known.case / known.weight.sum()
-    parts = known.case - np.asarray(probability, dtype=np.float64)
+    parts = known.case - probability
     parts *= parts
     parts *= known.weight
     parts /= weights.total

@@ -22,6 +22,7 @@ from survlspin.nonparametric.states import check_cause
 
 __all__ = ["Known", "Weights", "estimated", "undefined"]
 
+ALL, COUNTS = pd.Index(["all"]), pd.Index(["case", "control", "censored"])
 NEAR_ZERO = 0.05  # of G: few rows carry most of the weight
 
 
@@ -98,9 +99,8 @@ class Weights:
         else:
             weight = self._by_given(horizon, ~(ended & self._censored))
         n_cases, n_censored = np.count_nonzero(case), np.count_nonzero(ended & self._censored)
-        counts = pd.DataFrame(
-            {"case": n_cases, "control": self.rows.n - n_cases - n_censored, "censored": n_censored}, ["all"]
-        )
+        sizes = np.array([[n_cases, self.rows.n - n_cases - n_censored, n_censored]])
+        counts = pd.DataFrame(sizes, index=ALL, columns=COUNTS)
         return Known(case, weight, reach, self._words(horizon, reach), counts)
 
     def _by_given(self, horizon: float, known: np.ndarray) -> np.ndarray:
