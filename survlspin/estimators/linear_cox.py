@@ -56,9 +56,15 @@ class LinearCox(DesignEstimator, ABC):
         return solution.beta
 
     def summary(self) -> pd.DataFrame:
-        """Return one row for each coefficient, with the columns of lifelines' ``summary``."""
+        """Return one row for each coefficient, with the columns of lifelines' ``summary``.
+
+        Where standard errors are robust, ``naive se(coef)`` is beside them.
+        """
         check_is_fitted(self, "coef_")
-        return Coefficients(self.coef_, self.se_, self.alpha).table()
+        table = Coefficients(self.coef_, self.se_, self.alpha).table()
+        if not self.se_.equals(self.naive_se_):
+            table.insert(3, "naive se(coef)", self.naive_se_)
+        return table
 
     def _columns(self, X) -> np.ndarray:
         check_is_fitted(self, "design_")

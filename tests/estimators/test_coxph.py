@@ -225,6 +225,8 @@ def test_robust_as_in_r_unless_said_otherwise():
     fractional, naive = CoxPH().fit(X, y), CoxPH(robust=False).fit(X, y)
     assert (fractional.se_ != fractional.naive_se_).all()
     np.testing.assert_array_equal(naive.se_, fractional.naive_se_)
+    np.testing.assert_array_equal(fractional.summary()[["se(coef)", "naive se(coef)"]].T, [fractional.se_, naive.se_])
+    assert "naive se(coef)" not in naive.summary()
     assert "robust score" not in naive.tests_.index
     whole = CoxPH().fit(X, y.assign(weight=2.0))
     np.testing.assert_array_equal(whole.se_, whole.naive_se_)
