@@ -54,7 +54,7 @@ def predicted(
     horizons : sequence of float (H,)
         As `horizons_for` returns them.
     """
-    baselines = [getattr(_inner(point), "baseline_", None) for point in points]
+    baselines: list[Any] = [getattr(_inner(point), "baseline_", None) for point in points]
     if not horizons:
         return {} if None in baselines else _hazards(baselines)
     times = np.array(horizons)

@@ -107,7 +107,7 @@ def _simple(kind: str, target: np.ndarray, seed: int) -> dict[str, Callable[[], 
         "Cox": lambda: CoxPH(penalizer=RIDGE),
         "forest": lambda: Forest(50, random_state=seed),
     }
-    present = {"entry", "weight", "stratum"} & set(target.dtype.names)
+    present = {"entry", "weight", "stratum"} & set(target.dtype.names or ())
     return {name: make for name, make in models.items() if present <= make().uses}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -78,5 +79,5 @@ def lipschitz(x, explanation, *, neighbours: int | None = 10, radius: float | No
     return np.where(np.bincount(place, torn, len(points))[place] > 0, np.inf, found[place])
 
 
-def _is(value: object, kind: type, low: float) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and value >= low and np.isfinite(float(value))
+def _is(value: Any, kind: Any, low: float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and low <= value < np.inf
