@@ -188,7 +188,8 @@ def evaluate(subject: Subject, measures: list[Measure], grid: np.ndarray) -> Eva
             difference = None
             if model != models[0]:
                 both = [cell for cell in own if cell in other]
-                ours = patients.mean([(judged[model][cell], own[cell]) for cell in both])
+                whole = len(both) == len(own)
+                ours = average if whole else patients.mean([(judged[model][cell], own[cell]) for cell in both])
                 difference = ours - patients.mean([(judged[models[0]][cell], other[cell]) for cell in both])
             averages[measure.key, model] = _average(measure, model, average, difference, list(own.values()))
     return Evaluation(models, measures, averages)

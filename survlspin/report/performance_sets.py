@@ -20,6 +20,7 @@ __all__ = ["redundancy", "sets"]
 
 TOP = 12  # sets shown; the rest are one row
 CLOSE = 0.9  # correlation from which columns say the same
+WORD = 8  # bytes
 SAMPLE = 50_000  # rows from which correlations are taken
 OTHER = "other sets"
 
@@ -84,11 +85,19 @@ def _counted(subject: Subject, model: str) -> tuple[Counter | None, list[str], i
         names += [name for name in frame.columns if name not in names]
         cells = np.zeros((len(frame), len(names)), dtype=bool)
         cells[:, [names.index(name) for name in frame.columns]] = frame.to_numpy()
-        packed, n = np.unique(np.packbits(cells, axis=1), axis=0, return_counts=True)
-        for bits, k in zip(packed, n, strict=True):
-            counts[bits.tobytes().rstrip(b"\0")] += int(k)
+        for key, n in _tally(np.packbits(cells, axis=1)).items():
+            counts[key] += n
         fits += 1
     return (counts if fits else None), [str(name) for name in names], fits
+
+
+def _tally(packed: np.ndarray) -> dict[bytes, int]:
+    """Return how many rows of bytes (n, b) are alike; keys without the zeros at their end."""
+    words = np.zeros((len(packed), -(-packed.shape[1] // WORD) * WORD), dtype=np.uint8)
+    words[:, : packed.shape[1]] = packed
+    counted = pd.DataFrame(words.view(np.uint64)).value_counts(sort=False)
+    keys = counted.index.to_frame().to_numpy(np.uint64)
+    return {key.tobytes().rstrip(b"\0"): int(n) for key, n in zip(keys, counted, strict=True)}
 
 
 def _members(key: bytes, names: list[str]) -> list[str]:

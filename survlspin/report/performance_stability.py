@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["probes", "stability"]
 
-BINS = 30  # of the mean prediction
+BINS = 15  # of the mean prediction
 DISTANCES = "MAPE", "Half of the patients below", "95 % of the patients below"
 BANDS = ["mean", "low_95", "low_80", "median", "high_80", "high_95"]
 ONCE = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tested", "grid_of"]
 
-POINTS = 25  # of time, over which the Brier score is integrated
+POINTS = 15  # of time, over which the Brier score is integrated
 BLOCK = 50  # times whose probabilities are held at once
 CLIP = 1e-6, 1 - 1e-6  # of probabilities whose logarithms are taken
 ASK = "Name it when the study is run: survlspin run --horizon."
