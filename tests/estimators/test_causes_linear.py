@@ -108,6 +108,19 @@ def test_strata_have_incidences_of_their_own():
         model.predict_cumulative_incidence(X)
 
 
+@pytest.mark.parametrize("cause", NAMES)
+def test_without_censoring_patients_whom_another_cause_ended_stay_for_good(cause):
+    y = outcome()[TABLE["code"] > 0].astype(float)
+    own = y["event"] == cause
+    for_good = y.assign(event=own, time=y["time"].where(own, y["time"].max() + 1))
+    fine, cox = FineGray(cause, robust=False).fit(X.loc[y.index], y), CoxPH().fit(X.loc[y.index], for_good)
+    np.testing.assert_allclose(fine.coef_, cox.coef_, rtol=1e-9)
+    np.testing.assert_allclose(fine.se_, cox.se_, rtol=1e-9)
+    curve = cox.predict_survival_function(NEW)
+    found = fine.predict_cumulative_incidence(NEW, AT)
+    np.testing.assert_allclose(found, [1 - function(AT) for function in curve], rtol=1e-9)
+
+
 def test_without_rivals_the_incidence_is_one_minus_survival():
     lone = CoxPH().fit(X, outcome().assign(event=TABLE["code"] == 2))
     eta = np.column_stack([np.full(len(NEW), -80.0), lone.predict(NEW)])
