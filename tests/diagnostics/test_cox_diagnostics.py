@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survlspin import CoxPH, DeepSurv
+from survlspin import CoxPH, DeepSurv, load
 from survlspin.diagnostics import (
     baseline_hazard,
     deviance,
@@ -176,6 +176,17 @@ def test_a_coefficient_without_end_is_left_out():
     assert found.index.tolist() == ["age", "sex", "ph.ecog", "GLOBAL"]
     rest = ph_test(later, X[~flag], {name: values[~flag] for name, values in y.items()}, "identity").table
     np.testing.assert_allclose(found["chisq"], rest["chisq"], rtol=1e-4)
+
+
+def test_a_saved_model_has_the_same_errors_and_diagnostics(tmp_path):
+    X, y = fitted("lung/efron")[1:]
+    model = CoxPH().fit(X, y, cluster=np.arange(len(X)) // 2)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    pd.testing.assert_frame_equal(again.summary(), model.summary())
+    assert "naive se(coef)" in again.summary()
+    pd.testing.assert_frame_equal(ph_test(again, X, y).table, ph_test(model, X, y).table)
+    pd.testing.assert_frame_equal(dfbeta(again, X, y), dfbeta(model, X, y))
 
 
 def test_rows_of_weight_0_are_absent():

@@ -196,6 +196,19 @@ def test_clusters_add_up_the_influence_of_their_rows():
     close(survival["std_err"], curves.query("state == 0")["std_err"])
 
 
+def test_order_of_rows_and_unit_of_time_do_not_matter():
+    rng = np.random.default_rng(4)
+    n = 90
+    data = pd.DataFrame(
+        {"time": rng.integers(3, 12, n), "event": rng.integers(0, 3, n), "entry": rng.integers(0, 3, n)}
+    )
+    data = data.assign(weight=rng.integers(1, 8, n) / 4, cluster=rng.integers(0, 20, n), stratum=rng.integers(0, 2, n))
+    moved = data.sample(frac=1, random_state=0).assign(time=lambda d: d["time"] * 32, entry=lambda d: d["entry"] * 32)
+    for curves in (aalen_johansen, lambda **d: kaplan_meier(**{**d, "event": d["event"] > 0})):
+        once, again = curves(**data).frame, curves(**moved).frame
+        pd.testing.assert_frame_equal(once.assign(time=once["time"] * 32), again, rtol=1e-11)
+
+
 def test_weights_are_copies_and_rows_of_weight_0_are_absent():
     time, event, weight = np.array([1, 2, 2, 3, 5, 4]), np.array([1, 1, 0, 1, 0, 1]), np.array([2, 1, 3, 1, 2, 0])
     ours = kaplan_meier(time, event, weight=weight).frame
