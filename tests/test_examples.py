@@ -1,5 +1,7 @@
 """The examples run, at a small size."""
 
+import gzip
+import json
 import runpy
 import time
 from dataclasses import replace
@@ -16,6 +18,7 @@ import survlspin.synthetic
 from survlspin.baselines import CoxLasso
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_every_example_is_run_here():
@@ -31,6 +34,7 @@ def test_every_example_is_run_here():
         "nimo_tables",
         "lassonet_speed",
         "registry_speed",
+        "rotterdam_gbsg",
         "seer_figure4",
         "seer_from_export_to_sets",
         "seer_protocol",
@@ -145,6 +149,40 @@ def test_68_kill_and_resume(tmp_path):
     example["write"](example["study"](tmp_path / "store", **small), tmp_path / "resumed")
     assert example["same"](tmp_path / "expected", tmp_path / "resumed")
     assert not (tmp_path / "lost").exists()
+
+
+def stratos_files(folder: Path) -> None:
+    """The patients of the example as R's survival package has them, as far as the example reads them."""
+    gold = json.loads(gzip.decompress((GOLDEN / "stratos.json.gz").read_bytes()))
+    for name in ("rotterdam", "gbsg"):
+        d = pd.DataFrame(gold[name]["data"])
+        days, size = d.time * 365.25, d.size2 + 2 * d.size3
+        columns = {"nodes": d.nodes2, "grade": 2 + d.grade3}
+        if name == "gbsg":
+            columns |= {"rfstime": days, "status": d.event, "size": np.array([20, 21, 60])[size]}
+        else:
+            columns |= {"rtime": days, "dtime": days, "recur": d.event, "death": 0}
+            columns["size"] = np.array(["<=20", "20-50", ">50"])[size]
+        pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
+
+
+def test_rotterdam_gbsg(tmp_path):
+    stratos_files(tmp_path)
+    example = runpy.run_path(str(EXAMPLES / "rotterdam_gbsg.py"))
+    table, weighted = example["validate"](tmp_path)
+    for name, text in example["PUBLISHED"].items():
+        value = text.split()[0]
+        digits = len(value.partition(".")[2])
+        assert table.loc[name, "GBSG"] == pytest.approx(float(value), abs=0.51 * 10**-digits)
+    assert table.loc["calibration slope", "Rotterdam"] == pytest.approx(1, abs=1e-6)
+    for whose in ("test", "training"):
+        ours, theirs = (weighted.loc[f"{by}, {whose} rows"] for by in ("survlspin", "scikit-survival"))
+        assert ours[["AUC", "Brier score"]].tolist() == pytest.approx(theirs[["AUC", "Brier score"]].tolist(), rel=1e-3)
+    assert weighted["Brier score"].round(3).tolist() == [0.225, 0.225, 0.137, 0.137]
+    study, report = example["commands"](tmp_path, tmp_path / "out")
+    assert [study[0], report[0], report[1]] == ["run", "report", study[study.index("--store") + 1]]
+    both = pd.read_csv(study[2])
+    assert both["gbsg"].value_counts().to_dict() == {0: 2982, 1: 686}
 
 
 def test_lspin_tables():

@@ -86,10 +86,10 @@ def _ratio(observed: Estimate, expected: float, parts: np.ndarray, share: np.nda
     """O/E with the influence of O and of E, whose mean is made of `parts`."""
     way = observed.definition.split(";")[0]
     if not expected > 0:
-        return Estimate(NAN, NAN, NAN, NAN, f"O/E: {way}; undefined: the mean prediction is 0")
+        return Estimate(NAN, NAN, NAN, NAN, f"O/E({way} / mean prediction); undefined: the mean prediction is 0")
     value = observed.value / expected
     influence = observed.influence / expected - value * (parts - expected * share) / expected
-    return _positive(value, influence, f"O/E: {way} / mean prediction; both vary with the patients")
+    return _positive(value, influence, f"O/E({way} / mean prediction, both varying with the patients)")
 
 
 def calibration_in_the_large(time, event, hazard, horizon=None, *, weight=None, robust: bool = True) -> Estimate:
