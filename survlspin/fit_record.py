@@ -10,7 +10,7 @@ import pandas as pd
 
 __all__ = ["Fit"]
 
-_MOST = 700.0  # exp(700) is finite in float64
+_MOST = 600.0  # exp(600) times any hazard is finite in float64
 
 ARRAYS = ("risk", "influence", "used", "times", "hazard", "horizons", "probability")
 FACTS = ("model", "fold", "seed", "chosen", "definition", "seconds")
@@ -87,9 +87,8 @@ class Fit:
         times, point = np.atleast_1d(np.asarray(times, dtype=np.float64)), self.chosen if point is None else point
         if len(self.hazard):
             steps = np.concatenate([[0.0], self.hazard[point]])[np.searchsorted(self.times, times, side="right")]
-            with np.errstate(divide="ignore"):
-                logarithm = self.risk[point].astype(np.float64)[:, None] + np.log(steps)
-            return -np.expm1(-np.exp(np.minimum(logarithm, _MOST)))
+            found = np.multiply.outer(np.exp(np.minimum(self.risk[point].astype(np.float64), _MOST)), -steps)
+            return np.negative(np.expm1(found, out=found), out=found)
         known = np.full((self.risk.shape[1], len(times)), np.nan)
         for column, time in enumerate(times):
             for place in np.flatnonzero(self.horizons == time) if point == self.chosen else ():

@@ -20,6 +20,7 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis, IPCRidge
 from sksurv.svm import FastSurvivalSVM
 
 from survlspin.baselines import CoxLasso, Encoded, Forest, LifelinesCoxPH, PycoxDeepSurv, adapt
+from survlspin.baselines.forest import leaf_survival
 from survlspin.errors import InputError, InputWarning
 from survlspin.folds import RepeatedKFold
 from survlspin.heads import Cox
@@ -292,6 +293,25 @@ def test_a_forest_of_low_memory_has_no_curves(gbsg2):
     X, y = gbsg2
     with pytest.raises(InputError, match=r"SL-465.*low_memory=False"):
         Forest(n_estimators=2).fit(X, y).predict_survival_function(X)
+
+
+def test_a_forest_of_low_memory_has_the_probabilities_of_one_with_curves(gbsg2):
+    X, y = gbsg2
+    times = np.quantile(y["time"], [0, 0.001, 0.2, 0.5, 0.9, 1])
+    times = np.r_[times[0] / 2, times, times[-1] + 1]
+    low, high = (Forest(5, low_memory=memory, random_state=3).fit(X, y) for memory in (True, False))
+    curves = high.predict_survival_function(X)
+    known = np.array([curve(times[1:-1]) for curve in curves])
+    expected = 1 - np.column_stack([np.ones(len(X)), known, known[:, -1]])
+    np.testing.assert_allclose(low.predict_event_probability(X, times), expected, atol=1e-12)
+    assert expected[:, 4].std() > 0.05
+
+
+def test_curves_of_leaves_where_all_die_and_where_nobody_is():
+    leaf, time = np.array([0, 0, 1, 1, 1, 2]), np.array([2.0, 2.0, 1.0, 3.0, 4.0, 5.0])
+    event, weight = np.array([1, 1, 1, 0, 1, 0]), np.array([1, 3, 1, 2, 0, 1])
+    found = leaf_survival(leaf, time, event, weight, np.array([0.5, 1.0, 2.0, 4.5, 9.0]))
+    np.testing.assert_allclose(found, [[1, 1, 0, 0, 0], [1, 2 / 3, 2 / 3, 2 / 3, 2 / 3], [1, 1, 1, 1, 1]], rtol=1e-14)
 
 
 # --- pycox

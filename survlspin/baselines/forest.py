@@ -30,7 +30,7 @@ class Forest(SurvivalEstimator):
     ----------
     model_ : sksurv.ensemble.RandomSurvivalForest
     training_ : tuple
-        The columns (n, p) and the outcome that it was grown from.
+        The columns (n, p) and the outcome that it was grown from: it holds patients.
 
     References
     ----------
