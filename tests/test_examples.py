@@ -33,6 +33,7 @@ def test_every_example_is_run_here():
         "lspin_tables",
         "nimo_tables",
         "lassonet_speed",
+        "metric_speed",
         "registry_speed",
         "rotterdam_gbsg",
         "seer_figure4",
@@ -311,3 +312,14 @@ def test_seer_protocol(tmp_path, monkeypatch):
     assert table["share_of_cost"].sum() == pytest.approx(1)
     assert example["main"](**size)["C"].equals(table["C"])
     assert (tmp_path / "results" / "curve.svg").exists()
+
+
+def test_metric_speed(monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "metric_speed.py"))
+    monkeypatch.setitem(example["small"].__globals__, "concordance_td", lambda *_: 0.7)  # compiles for seconds
+    table = example["compare"](2000, 300, repeats=1).set_index(["measure", "rows", "package"]).sort_index()
+    assert table["times ours"].xs("survlspin", level="package").eq(1).all()
+    assert table["seconds"].gt(0).all()
+    assert table.loc[("C, tied risks", 2000), "apart"].max() < 1e-12
+    assert table.loc[("C, different risks", 2000), "apart"].max() < 1e-12
+    assert table["apart"].drop("pycox", level="package").max() < 0.1  # another weight of censoring
