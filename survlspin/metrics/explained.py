@@ -14,6 +14,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.special import expit, ndtri
 
+from survlspin.errors import InputError
 from survlspin.metrics.calibration import calibration_slope
 from survlspin.metrics.estimate import Z95, Estimate, logit_interval
 from survlspin.metrics.inputs import Rows, predicted, rows_of
@@ -23,7 +24,8 @@ __all__ = ["gonen_heller", "kent_oquigley_r2", "nagelkerke_r2", "royston_d", "ro
 
 NAN = float("nan")
 NOISE = np.pi**2 / 6  # variance of the logarithm of an exponential time
-BLOCK = 1 << 14  # rows
+CELLS = 1 << 21  # of polynomials, in memory at once
+FARTHEST = 300.0  # that two log-risks may be apart
 NUDGE = 1e-4  # of a slope, for its derivative
 DIGITS = 37.0  # e**-DIGITS is the error of an interpolated pair
 
@@ -205,7 +207,7 @@ def gonen_heller(time, event, log_risk, *, cause: int = 1, recalibrate: bool = T
     Raises
     ------
     InputError
-        As `royston_d`.
+        SL-311 log-risks too far apart to be log hazard ratios; and as `royston_d`.
 
     Notes
     -----
@@ -316,12 +318,15 @@ def _mean_of_pairs(eta: np.ndarray, kernel: Callable[[np.ndarray], np.ndarray]) 
     """
     n, order = len(eta), np.argsort(eta, kind="stable")
     low, span = eta[order[0]], eta[order[-1]] - eta[order[0]] or 1.0
+    if not span <= FARTHEST:
+        text = f"log-risks are more than {FARTHEST:g} apart: these are no log hazard ratios."
+        raise InputError("SL-311", text, "Give the linear predictor, or leave recalibrate=True.")
     degree = max(int(np.ceil(DIGITS / np.arcsinh(2 * np.pi / span))), 2)
     node = chebyshev.chebpts1(degree)
     to_series = chebyshev.chebvander(node, degree - 1).T * 2 / degree  # (degree, nodes)
     to_series[0] /= 2
     pairs = to_series @ kernel((node - node[:, None]) * span / 2) @ to_series.T  # [x, y]: the kernel of y - x
-    blocks = [order[start : start + BLOCK] for start in range(0, n, BLOCK)]
+    blocks = np.array_split(order, -(-n * degree // CELLS))
     found = np.empty(n)
     total = sum(_polynomials(eta[block], low, span, degree).sum(axis=0) for block in blocks)
     before = np.zeros(degree)

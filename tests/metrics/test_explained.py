@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit
 
 from survlspin.errors import InputError
+from survlspin.metrics import explained
 from survlspin.metrics.compare import compare
 from survlspin.metrics.explained import gonen_heller, kent_oquigley_r2, nagelkerke_r2, royston_d, royston_r2
 
@@ -79,11 +80,21 @@ def test_gonen_and_heller_over_all_pairs(spread):
     assert turned.value == pytest.approx(gonen_heller(time, event, eta).value, rel=1e-9)
 
 
-def test_blocks_of_rows_join():
-    time, event, risk = (np.tile(column, 100) for column in cohort(200))
-    found, one = (gonen_heller(*columns, recalibrate=False) for columns in ((time, event, risk), cohort(200)))
-    same = 0.5 * (100 * 99 / 2) * 200 + one.value * 199 * 200 / 2 * 100**2  # copies of one patient tie
-    assert found.value == pytest.approx(same / (20_000 * 19_999 / 2), rel=1e-11)
+def test_what_is_no_log_hazard_ratio_is_refused():
+    time, event, risk = cohort(200)
+    with pytest.raises(InputError, match="SL-311"):
+        gonen_heller(time, event, 1000 * risk, recalibrate=False)
+    assert gonen_heller(time, event, 1000 * risk).value == pytest.approx(
+        gonen_heller(time, event, risk).value, rel=1e-9
+    )
+
+
+def test_blocks_of_rows_join(monkeypatch):
+    whole = gonen_heller(*cohort(1000))
+    monkeypatch.setattr(explained, "CELLS", 1000)
+    apart = gonen_heller(*cohort(1000))
+    assert apart.value == pytest.approx(whole.value, rel=1e-12)
+    np.testing.assert_allclose(apart.influence, whole.influence, atol=1e-15)
 
 
 def test_d_knows_ranks_only():
