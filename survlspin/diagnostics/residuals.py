@@ -164,7 +164,7 @@ def influential(model, X, y, top: int = 20) -> pd.DataFrame:
     if not 1 <= top <= len(fit.z):
         raise InputError("SL-367", f"top={top}.", f"Give a number of rows, from 1 to {len(fit.z)}.")
     coef, se, changes = fit.coef.to_numpy(), _errors(fit), _changes(fit)
-    outwards = np.sort(changes * np.sign(coef), axis=0)
+    outwards = np.partition(changes * np.sign(coef), (top - 1, -top), axis=0)
     columns = {
         "coef": coef,
         "se": se,
