@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,10 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..competing import CauseSpecificModel, CompetingRisksEstimator, causes_of
 from ..design import Design
-from ..errors import InputError
+from ..errors import InputError, InputWarning
 from ..heads.cox import baseline_of
 from ..heads.subdistribution import SubdistributionTarget
 from ..metrics.concordance import concordance_of
+from ..outcome import Outcome
 from .coxph import CoxPH
 from .coxph_newton import Likelihood
 from .coxph_results import Coefficients
@@ -120,7 +123,7 @@ class CauseSpecificCoxPH(CauseSpecificModel):
         outcome = self._causes(X, y, force=True)
         self.n_causes_ = int(outcome.event.max())
         causes = range(1, self.n_causes_ + 1)
-        models = {cause: CoxPH(**self.get_params()).fit(X, outcome.of_cause(cause), cluster) for cause in causes}
+        models = {cause: self._of_cause(cause, X, outcome, cluster) for cause in causes}
         first = models[1]
         self._adopt_design(first.design_)
         self.n_, self.unique_times_ = first.n_, first.unique_times_
@@ -132,6 +135,16 @@ class CauseSpecificCoxPH(CauseSpecificModel):
         for name in TABLES:
             setattr(self, name, {cause: getattr(model, name) for cause, model in models.items()})
         return self
+
+    def _of_cause(self, cause: int, X, outcome: Outcome, cluster) -> CoxPH:
+        """Return the Cox regression of a cause; its warnings say which it is."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = CoxPH(**self.get_params()).fit(X, outcome.of_cause(cause), cluster)
+        for said in (warning.message for warning in caught):
+            if isinstance(said, InputWarning) and said.code != "SL-117":  # few events: that was said
+                warnings.warn(InputWarning(said.code, f"of cause {cause}: {said.found}", said.remedy), stacklevel=4)
+        return model
 
     def predict(self, X) -> np.ndarray:
         """Return the log-risk of each cause (n, causes); 0 is the reference patient's."""

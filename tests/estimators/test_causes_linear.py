@@ -180,6 +180,18 @@ def test_a_column_made_of_others_is_left_out():
         assert np.isfinite(model.predict(doubled)).all()
 
 
+def test_warnings_name_the_cause():
+    apart = X.assign(flag=(TABLE["code"] == 1) & (TABLE["age"] > 60))  # none of them dies of anything else
+    with pytest.warns(InputWarning) as caught:
+        model = CauseSpecificCoxPH().fit(apart, outcome())
+    assert [str(warning.message)[:18] for warning in caught] == ["SL-482 of cause 2:"]
+    assert model.infinite_ == {1: (), 2: ("flag",)}
+    few = outcome().assign(event=np.where(TABLE["code"] == 1, np.where(np.arange(len(X)) < 100, 1, 0), TABLE["code"]))
+    with pytest.warns(InputWarning) as caught:
+        CauseSpecificCoxPH().fit(X, few)
+    assert [str(warning.message)[:6] for warning in caught] == ["SL-117"]
+
+
 # ---- kept on disk ----
 
 
