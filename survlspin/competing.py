@@ -155,7 +155,14 @@ def cumulative_incidence(
     stratum : array (n,), optional
     cause : int or slice
         The place of the causes that are returned; of one of them (n, m).
+
+    Raises
+    ------
+    InputError
+        SL-412 where strata are missing, superfluous or unknown.
     """
+    if stratum is not None and len(stratum) != len(eta):
+        raise InputError("SL-412", f"{len(stratum)} strata for {len(eta)} rows.", "Give one per row.")
     grid = np.unique(np.concatenate([baseline.times for baseline in baselines]))
     grid = grid[grid <= times.max(initial=0.0)]
     place = np.searchsorted(grid, times, side="right")

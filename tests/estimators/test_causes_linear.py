@@ -104,8 +104,9 @@ def test_strata_have_incidences_of_their_own():
         alone = [type(b)(curve) for b, curve in zip(model.baselines_, curves, strict=True)]
         expected = cumulative_incidence(alone, model.predict(X.loc[rows]), np.array(AT))
         np.testing.assert_allclose(found[rows], expected, rtol=1e-12)
-    with pytest.raises(InputError, match="SL-412"):
-        model.predict_cumulative_incidence(X)
+    for wrong in (None, TABLE["old"][1:], [*TABLE["old"], 0], TABLE["old"] + 1):
+        with pytest.raises(InputError, match="SL-412"):
+            model.predict_cumulative_incidence(X, stratum=wrong)
 
 
 @pytest.mark.parametrize("cause", NAMES)
@@ -154,6 +155,19 @@ def test_shapes_of_incidences():
 
 def model_at(model):
     return model.predict_cumulative_incidence(NEW, AT)
+
+
+def test_the_unit_of_time_and_the_order_of_rows_say_nothing():
+    order = np.random.default_rng(0).permutation(len(X))
+    y = outcome()
+    turned = y.assign(time=y["time"] * 30.4375).iloc[order]
+    days = np.array(AT) * 30.4375
+    for cls in (FineGray, CauseSpecificCoxPH):
+        one, other = cls().fit(X, y), cls().fit(X.iloc[order], turned)
+        np.testing.assert_allclose(other.coef_, one.coef_, rtol=1e-9)
+        np.testing.assert_allclose(other.se_, one.se_, rtol=1e-7)
+        found = other.predict_cumulative_incidence(NEW, days)
+        np.testing.assert_allclose(found, one.predict_cumulative_incidence(NEW, AT), rtol=1e-8)
 
 
 def test_a_penalty_draws_towards_nothing():
