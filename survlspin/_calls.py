@@ -85,9 +85,9 @@ def fit_job(given: dict[str, Any]) -> dict[str, Any]:
 
 def report_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read what is to be reported on, and write the report; return what was written."""
-    from survlspin.report import report, subject_of
+    from survlspin.report import in_unit, report, subject_of
 
-    study, development = _reported(given)
+    study, development = (each and in_unit(each, given["unit"]) for each in _reported(given))
     subject = subject_of(
         given["path"],
         study,

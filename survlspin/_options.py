@@ -179,6 +179,7 @@ JudgedOn = _option(
     FILE,
 )
 REPORT = "The report"
+Unit = _option("--unit", "Of time, as months, where the data do not say it.", panel=REPORT)
 Reached = _option("--horizon", "Time by which the event is predicted; may be repeated.", list[float], REPORT)
 Thresholds = _option(
     "--thresholds",

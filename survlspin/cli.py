@@ -151,8 +151,8 @@ def fit(
 def report(
     ctx: typer.Context,
     path: o.Reported, horizon: o.Reached = (), thresholds: o.Thresholds = None, subgroup: o.Subgroup = (),
-    min_cell: o.LeastShown = None, data: o.JudgedOn = None, sep: o.Sep = ",", decimal: o.Decimal = ".",
-    encoding: o.Encoding = "utf-8", time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None,
+    unit: o.Unit = None, min_cell: o.LeastShown = None, data: o.JudgedOn = None, sep: o.Sep = ",",
+    decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8", time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None,
     entry: o.Entry = None, weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None,
     drop: o.Drop = (), category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep,
     force: o.Force = False, out: o.ReportOut = Path("survlspin-report"), as_json: o.Json = False,

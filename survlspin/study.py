@@ -23,7 +23,9 @@ from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
 from survlspin.reading import PARQUET, read_table
 
-__all__ = ["Roles", "Study", "check_labels", "check_roles", "gbsg2", "known_roles", "study_of"]
+__all__ = ["UNKNOWN_UNIT", "Roles", "Study", "check_labels", "check_roles", "gbsg2", "known_roles", "study_of"]
+
+UNKNOWN_UNIT = "the file's unit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +198,7 @@ def study_of(
     design = Design.fit(X, weight=outcome.weight, force=force)
     design.transform(X)  # rows of weight 0, too
     check_leaks(X, outcome)
-    unit = made["unit"] if made["roles"].get("time") == roles.time else "the file's unit"
+    unit = made["unit"] if made["roles"].get("time") == roles.time else UNKNOWN_UNIT
     known = made if "licence" in made else {}
     return Study(str(path), X, y, unit, groups, design, external, known, flows)
 

@@ -2,6 +2,18 @@
 
 from .building import report, report_of
 from .parts import Figure, Report, Section, Table, Text
-from .source import Judged, Subject, subject_of
+from .source import Judged, Subject, in_unit, subject_of
 
-__all__ = ["Figure", "Judged", "Report", "Section", "Subject", "Table", "Text", "report", "report_of", "subject_of"]
+__all__ = [
+    "Figure",
+    "Judged",
+    "Report",
+    "Section",
+    "Subject",
+    "Table",
+    "Text",
+    "in_unit",
+    "report",
+    "report_of",
+    "subject_of",
+]

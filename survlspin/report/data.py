@@ -99,6 +99,9 @@ def _stages(subject: Subject) -> list[tuple[str, Count]]:
     tested = np.unique(np.concatenate([each.rows for each in judged]))
     trained = np.unique(np.concatenate([each.trained for each in judged]))
     stages = [("analysed", count(np.arange(len(subject.data.X))))]
+    if (made := subject.development) is not None:
+        n = len(made.X) if made.groups is None else len(set(made.groups))
+        stages.insert(0, ("development: other data", Count(len(made.X), n, made.outcome.n_events)))
     if len(trained):
         stages.append(("trained on by any model", count(trained)))
     return [*stages, ("evaluated by any model", count(tested))]

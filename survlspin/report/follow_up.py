@@ -134,7 +134,7 @@ def curves(groups: Mapping[str, Outcome], unit: str, least: int) -> Figure:
                 )  # fmt: skip
         axes.set(xlim=(-0.02 * last, 1.02 * last), ylim=(0, 1.02), xticks=ticks, ylabel="share")
         axes.set_xlabel(f"time ({unit}); above this line: rows at risk", labelpad=4 + 13 * len(groups))
-        axes.legend(loc="lower left", fontsize=9)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=9)
 
     words = [f"{name}: {_said(outcome)}" for name, outcome in groups.items()]
     alt = f"Kaplan-Meier curves of the event and of censoring. {'; '.join(words)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ from survlspin.outcome import Outcome
 from survlspin.runs import Runs
 from survlspin.storage import FOLDER, MODEL, load
 from survlspin.store import Store, fingerprint
-from survlspin.study import Study
+from survlspin.study import UNKNOWN_UNIT, Study
 from survlspin.survival import CoxModel
 
 if TYPE_CHECKING:
     from survlspin.tuning import Ledger
 
-__all__ = ["Judged", "Subject", "call_of", "is_store", "model_in", "subject_of"]
+__all__ = ["Judged", "Subject", "call_of", "in_unit", "is_store", "model_in", "subject_of"]
 
 EXTERNAL = "external"  # what `survlspin.External` calls its fold
 LEVELS = 20  # of a column by which subgroups are told apart
@@ -313,6 +313,11 @@ def judged_by(model: CoxModel, data: Study, rows: np.ndarray, trained: np.ndarra
         return found
 
     return Judged("all", 0, rows, trained, risk, probabilities, model)
+
+
+def in_unit(data: Study, unit: str | None) -> Study:
+    """Return data whose unit of time is called as given, or "time units" where nothing is known of it."""
+    return replace(data, unit=unit or ("time units" if data.unit == UNKNOWN_UNIT else data.unit))
 
 
 def digest_of(data: Study) -> str:

@@ -104,7 +104,7 @@ def invented(design: Design, X: pd.DataFrame) -> pd.DataFrame:
             number = float(f"{column.mean() + column.std():.3g}")
             values[variable.name] = [round(number) if column.dtype.kind in "iu" else number]
         else:
-            values[variable.name] = [not variable.reference]
+            values[variable.name] = [next(value for value in sorted(set(column)) if value != variable.reference)]
     return pd.DataFrame(values, index=["invented"])
 
 

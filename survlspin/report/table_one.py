@@ -43,7 +43,7 @@ def table_one(groups: Mapping[str, pd.DataFrame], design: Design, counts: pd.Dat
         columns = [frame[variable.name] for frame in groups.values()]
         missing = sum(int(column.isna().sum()) for column in columns)
         smd = difference(*columns) if len(columns) == 2 else None
-        if is_number(columns[0]):
+        if is_number(pd.concat(columns)):
             rows.append([variable.name, "", *(_numbers(column) for column in columns), smd, missing])
             continue
         levels = list(variable.levels) if variable.levels is not None else sorted(set(columns[0].dropna()))
@@ -59,8 +59,8 @@ def table_one(groups: Mapping[str, pd.DataFrame], design: Design, counts: pd.Dat
 
 
 def is_number(column: pd.Series) -> bool:
-    """Return whether a column is described by mean and quartiles; flags are categories of two levels."""
-    return types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
+    """Return whether a column is described by mean and quartiles; one of two values is a flag, whatever they are."""
+    return types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype) and column.nunique() > 2
 
 
 def difference(one: pd.Series, other: pd.Series) -> float:
@@ -76,7 +76,7 @@ def difference(one: pd.Series, other: pd.Series) -> float:
     >>> round(difference(pd.Series([1.0, 2, 3]), pd.Series([2.0, 3, 4])), 3)
     1.0
     """
-    if is_number(one):
+    if is_number(pd.concat([one, other])):
         pair = [column.dropna().to_numpy(dtype=float) for column in (one, other)]
         gap = np.atleast_1d(pair[0].mean() - pair[1].mean())
         spread = np.atleast_2d(np.mean([part.var(ddof=1) for part in pair]))
