@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+import pandas as pd
 
 from survlspin._messages import rows as counted
 from survlspin.errors import InputError
-from survlspin.metrics.estimate import Z95, Estimate
+from survlspin.metrics.calibration_estimate import estimated, per_horizon, undefined
+from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, predicted, rows_of
-from survlspin.metrics.probabilities import horizon_of, probabilities
 from survlspin.nonparametric import incidence
 from survlspin.nonparametric.states import check_cause
 from survlspin.outcome import Outcome
 
 __all__ = ["calibration_in_the_large", "calibration_slope", "observed_expected", "poisson_slope"]
 
-NAN = float("nan")
 STEPS, SMALL, LONGEST, FARTHEST = 100, 1e-12, 2.0, 30.0  # of Newton's method for the Poisson slope
 ENDLESS = "the slope grows without end"
 
 
 def observed_expected(
-    time, event, probability, horizon, *, cause: int = 1, weight=None
+    time, event, probability, horizon, *, cause: int = 1, weight=None, cluster=None
 ) -> Estimate | tuple[Estimate, ...]:
     """O/E: the share of patients with the event by a horizon, over the mean of the predicted probabilities.
 
@@ -41,13 +39,15 @@ def observed_expected(
         The event that is predicted.
     weight : array (n,), optional
         Case weights, at least 0.
+    cluster : array (n,), optional
+        Labels of rows that are not independent.
 
     Returns
     -------
     Estimate, or a tuple of them, one for each horizon
         O is Kaplan and Meier's 1 - S, or Aalen and Johansen's cumulative incidence. Above 1: predicted too low. ``se``
-        and ``influence`` are the infinitesimal jackknife and count that O *and* E vary with the patients; where E is
-        taken as known the error is larger. ``counts`` has O and E.
+        and ``influence`` are the infinitesimal jackknife and count that O *and* E vary with the patients. ``counts``
+        has O and E.
 
     Raises
     ------
@@ -65,34 +65,30 @@ def observed_expected(
     >>> observed_expected([1, 2, 3, 4], [1, 1, 0, 0], [0.5, 0.4, 0.4, 0.3], horizon=3).value
     1.25
     """
-    rows = rows_of(time, event, weight=weight, causes=True)
+    rows = rows_of(time, event, weight=weight, cluster=cluster, causes=True)
     share = np.full(rows.n, 1 / rows.n) if weight is None else rows.weight / rows.weight.sum()
 
     def ratio(p: np.ndarray, h: float) -> Estimate:
         observed = incidence(rows.time, rows.event, h, cause=cause, weight=weight)
-        return _ratio(observed, float(share @ p), share * p, share)
+        return _ratio(rows, observed, float(share @ p), share * p, share)
 
     return per_horizon(rows, probability, horizon, ratio)
 
 
-def per_horizon(rows: Rows, probability, horizon, measure: Callable):
-    """Return ``measure(p (n,), h)`` of the checked probabilities: one for a number, a tuple for several horizons."""
-    p, times = probabilities(probability, horizon, rows.n), horizon_of(rows, horizon).tolist()
-    found = tuple(measure(column.astype(np.float64), h) for column, h in zip(p.T, times, strict=True))
-    return found if np.ndim(horizon) else found[0]
-
-
-def _ratio(observed: Estimate, expected: float, parts: np.ndarray, share: np.ndarray) -> Estimate:
+def _ratio(rows: Rows, observed: Estimate, expected: float, parts: np.ndarray, share: np.ndarray) -> Estimate:
     """O/E with the influence of O and of E, whose mean is made of `parts`."""
-    way = observed.definition.split(";")[0]
+    words = f"O/E({observed.definition.split(';')[0]} / mean prediction, both varying with the patients)"
     if not expected > 0:
-        return Estimate(NAN, NAN, NAN, NAN, f"O/E({way} / mean prediction); undefined: the mean prediction is 0")
+        return undefined(rows, words, "the mean prediction is 0")
     value = observed.value / expected
     influence = observed.influence / expected - value * (parts - expected * share) / expected
-    return _positive(value, influence, f"O/E({way} / mean prediction, both varying with the patients)")
+    counts = pd.DataFrame({"observed": [observed.value], "expected": [expected]})
+    return estimated(rows, value, influence, words, scale="log", counts=counts)
 
 
-def calibration_in_the_large(time, event, hazard, horizon=None, *, weight=None, robust: bool = True) -> Estimate:
+def calibration_in_the_large(
+    time, event, hazard, horizon=None, *, weight=None, cluster=None, robust: bool = True
+) -> Estimate:
     """Calibration in the large: events over the events that the predicted cumulative hazards add up to.
 
     It is the exponent of the intercept of a Poisson model of events with the logarithm of the hazard as offset.
@@ -108,6 +104,8 @@ def calibration_in_the_large(time, event, hazard, horizon=None, *, weight=None, 
         Follow-up ends there: later events do not count.
     weight : array (n,), optional
         Case weights, at least 0.
+    cluster : array (n,), optional
+        Labels of rows that are not independent.
     robust : bool
         Whether the error is the infinitesimal jackknife, as elsewhere. False: that of the Poisson model, as in the
         STRATOS guidance; there is no influence then.
@@ -132,22 +130,25 @@ def calibration_in_the_large(time, event, hazard, horizon=None, *, weight=None, 
     >>> calibration_in_the_large([1, 2, 3], [1, 1, 0], [0.5, 1.0, 0.5]).value
     1.0
     """
-    hazard, died, weight = _followed(time, event, hazard, horizon, weight)
+    rows = rows_of(time, event, weight=weight, cluster=cluster)
+    hazard, died, weight = _followed(rows, hazard, horizon)
     events, expected = weight @ died, weight @ hazard
     words = f"exp of the Poisson intercept{_until(horizon)}"
     if not (events > 0 and expected > 0):
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: no {'hazard' if events > 0 else 'event'}")
+        return undefined(rows, words, "no hazard" if events > 0 else "no event")
     value = float(events / expected)
     influence = weight * (died - value * hazard) / expected
-    return _positive(value, influence, words, None if robust else value / np.sqrt(events))
+    return estimated(rows, value, influence, words, scale="log", se=None if robust else value / np.sqrt(events))
 
 
-def poisson_slope(time, event, hazard, risk, horizon=None, *, weight=None, robust: bool = True) -> Estimate:
+def poisson_slope(
+    time, event, hazard, risk, horizon=None, *, weight=None, cluster=None, robust: bool = True
+) -> Estimate:
     """Calibration slope of the log-risk in a Poisson model that leaves the baseline hazard as it was predicted.
 
     Parameters
     ----------
-    time, event, hazard, horizon, weight, robust
+    time, event, hazard, horizon, weight, cluster, robust
         As in `calibration_in_the_large`. Rows of hazard 0 say nothing and are left out.
     risk : array (n,)
         The log-risk that the hazard was made of.
@@ -171,21 +172,22 @@ def poisson_slope(time, event, hazard, risk, horizon=None, *, weight=None, robus
     >>> round(poisson_slope([1, 2, 3, 4], [1, 0, 1, 1], [0.9, 0.4, 0.9, 0.4], [0.8, 0.0, 0.8, 0.0]).value, 4)
     0.8528
     """
-    hazard, died, weight = _followed(time, event, hazard, horizon, weight)
+    rows = rows_of(time, event, weight=weight, cluster=cluster)
+    hazard, died, weight = _followed(rows, hazard, horizon)
     risk = predicted("risk", risk, len(hazard))
     weight = np.where(hazard > 0, weight, 0.0)
     words = f"slope in the Poisson model with the baseline hazard as offset{_until(horizon)}"
     total = weight.sum()
     if not (weight @ died > 0 and np.ptp(risk[weight > 0]) > 0):
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: no events, or all risks are equal")
+        return undefined(rows, words, "no events, or all risks are equal")
     centred = risk - weight @ risk / total
     z = np.stack([np.ones(len(risk)), centred], axis=1)  # (n, 2)
     beta, mean = _poisson(z, died, np.log(np.where(hazard > 0, hazard, 1.0)) - centred, weight)
     if mean is None:
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: {ENDLESS}")
+        return undefined(rows, words, ENDLESS)
     variance = np.linalg.inv(z.T @ (z * (weight * mean)[:, None]))
     influence = (weight * (died - mean))[:, None] * z @ variance[:, 1]
-    return symmetric(float(beta[1]), influence, words, None if robust else float(np.sqrt(variance[1, 1])))
+    return estimated(rows, float(beta[1]), influence, words, se=None if robust else np.sqrt(variance[1, 1]))
 
 
 def _poisson(z: np.ndarray, died: np.ndarray, offset: np.ndarray, weight: np.ndarray) -> tuple:
@@ -212,6 +214,7 @@ def calibration_slope(
     entry=None,
     weight=None,
     stratum=None,
+    cluster=None,
     ties: str = "efron",
     robust: bool = True,
 ) -> Estimate:
@@ -230,6 +233,8 @@ def calibration_slope(
         The event that is predicted.
     entry, weight, stratum : arrays (n,), optional
         Delayed entry, case weights, and labels of patients with a baseline hazard of their own.
+    cluster : array (n,), optional
+        Labels of rows that are not independent.
     ties : {"efron", "breslow"}
         How events at one time share a risk set.
     robust : bool
@@ -258,7 +263,7 @@ def calibration_slope(
     """
     from survlspin.metrics.calibration_cox import SmallCox  # estimators, which it is made of, read metrics
 
-    rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, causes=True)
+    rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster, causes=True)
     check_cause(cause, rows.event)
     died = (rows.event == cause).astype(np.int64)
     fit = SmallCox.fit(
@@ -270,16 +275,13 @@ def calibration_slope(
     if rows.event.max(initial=0) > 1:
         words += f", causes other than {cause} censored"
     if not fit.kept[0] or fit.endless[0]:
-        why = ENDLESS if fit.kept[0] else "no events, or all risks are equal"
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: {why}")
-    return symmetric(
-        float(fit.beta[0]), fit.influence[:, 0], words, None if robust else float(fit.variance[0, 0] ** 0.5)
-    )
+        return undefined(rows, words, ENDLESS if fit.kept[0] else "no events, or all risks are equal")
+    se = None if robust else np.sqrt(fit.variance[0, 0])
+    return estimated(rows, float(fit.beta[0]), fit.influence[:, 0], words, se=se)
 
 
-def _followed(time, event, hazard, horizon, weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _followed(rows: Rows, hazard, horizon) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rows' hazards, whether they have an event by the horizon, and their weights."""
-    rows = rows_of(time, event, weight=weight)
     hazard = predicted("hazard", hazard, rows.n)
     if (hazard < 0).any():
         found = f"hazard is negative in {counted(hazard < 0)}."
@@ -290,23 +292,3 @@ def _followed(time, event, hazard, horizon, weight) -> tuple[np.ndarray, np.ndar
 
 def _until(horizon) -> str:
     return "" if horizon is None else f", follow-up until {horizon:g}"
-
-
-def _error(influence: np.ndarray, se: float | None) -> tuple[float, np.ndarray | None, str]:
-    """The standard error, the influence that goes with it, and what it is."""
-    if se is not None:
-        return float(se), None, "model-based error"
-    return float(np.sqrt(np.sum(influence**2))), influence, "robust error"
-
-
-def _positive(value: float, influence: np.ndarray, words: str, se: float | None = None) -> Estimate:
-    """An estimate with an interval on the log scale."""
-    se, influence, kind = _error(influence, se)
-    low, high = np.exp(np.log(value) + np.array([-Z95, Z95]) * se / value).tolist() if value > 0 else (0.0, NAN)
-    return Estimate(value, se, low, high, f"{words}; {kind}, 95% on the log scale", influence)
-
-
-def symmetric(value: float, influence: np.ndarray, words: str, se: float | None = None) -> Estimate:
-    """An estimate with a symmetric interval."""
-    se, influence, kind = _error(influence, se)
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, f"{words}; {kind}, 95% symmetric", influence)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from survlspin.errors import InputError
-from survlspin.metrics.calibration import per_horizon
+from survlspin.metrics.calibration_estimate import per_horizon
 from survlspin.metrics.estimate import Z95
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.metrics.probabilities import probabilities

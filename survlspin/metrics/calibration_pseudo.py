@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survlspin.metrics.calibration import per_horizon, symmetric
+from survlspin.metrics.calibration_estimate import estimated, per_horizon, undefined
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric import incidence
@@ -15,7 +15,6 @@ __all__ = ["CloglogFit", "cloglog", "horizon_calibration", "pseudo_values"]
 
 EDGE = 1e-9  # nearest to 0 and 1 that a probability is taken to be, so that its cloglog is a number
 STEPS, HALVINGS, SMALL, ROUNDING = 200, 30, 1e-12, 1e-12
-NAN = float("nan")
 
 
 def cloglog(p: np.ndarray) -> np.ndarray:
@@ -83,17 +82,17 @@ def horizon_calibration(time, event, probability, horizon, *, cause: int = 1, we
         level = CloglogFit.fit(one, y, rows.weight, np.zeros(1), x)
         line = CloglogFit.fit(np.hstack([one, x[:, None]]), y, rows.weight, np.array([0.0, 1.0]))
         return (
-            _coefficient(level, 0, f"calibration intercept {words}, slope 1"),
-            _coefficient(line, 1, f"calibration slope {words}"),
+            _coefficient(rows, level, 0, f"calibration intercept {words}, slope 1"),
+            _coefficient(rows, line, 1, f"calibration slope {words}"),
         )
 
     return per_horizon(rows, probability, horizon, both)
 
 
-def _coefficient(fit: CloglogFit | None, j: int, words: str) -> Estimate:
+def _coefficient(rows: Rows, fit: CloglogFit | None, j: int, words: str) -> Estimate:
     if fit is None:
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: no events, or all predictions are equal")
-    return symmetric(float(fit.beta[j]), fit.influence[:, j], words)
+        return undefined(rows, words, "no events, or all predictions are equal")
+    return estimated(rows, float(fit.beta[j]), fit.influence[:, j], words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
-from survlspin.metrics.calibration import per_horizon
+from survlspin.metrics.calibration_estimate import per_horizon
 from survlspin.metrics.calibration_pseudo import CloglogFit, cloglog, pseudo_values
 from survlspin.metrics.estimate import Z95
 from survlspin.metrics.inputs import Rows, rows_of

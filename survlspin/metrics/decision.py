@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
-from survlspin.metrics.calibration import per_horizon, symmetric
+from survlspin.metrics.calibration_estimate import estimated, per_horizon
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric import incidence
@@ -153,11 +153,11 @@ def _benefit(rows: Rows, positive: np.ndarray, horizon: float, threshold: float,
     treated = np.flatnonzero(positive & (weight > 0))
     influence = np.zeros(rows.n)
     if not len(treated):
-        return symmetric(0.0, influence, words)
+        return estimated(rows, 0.0, influence, words)
     share = float(weight[treated].sum())
     tally = tally_of(rows.time[treated], rows.event[treated], weight[treated], None, n_causes)
     risk, own = incidence_at(tally, horizon, cause)
     worth = risk - (1 - risk) * odds
     influence[treated] = share * own * (1 + odds) + weight[treated] * worth
     value = share * worth
-    return symmetric(value, influence - weight * value, words)
+    return estimated(rows, value, influence - weight * value, words)

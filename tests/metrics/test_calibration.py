@@ -13,6 +13,7 @@ from survlspin.metrics import (
     calibration_curve,
     calibration_in_the_large,
     calibration_slope,
+    compare,
     decision_curve,
     horizon_calibration,
     net_benefit,
@@ -179,6 +180,43 @@ def test_strata_and_entry_change_the_slope():
     plain = calibration_slope(time, event, risk).value
     assert calibration_slope(time, event, risk, stratum=np.arange(200) % 2).value != plain
     assert calibration_slope(time, event, risk, entry=time / 2).value != plain
+
+
+def test_rows_that_are_there_twice_count_once_by_cluster():
+    time, event, risk, p = cohort()
+    twice = [np.tile(values, 2) for values in (time, event, risk, p)]
+
+    def measures(t, e, r, p, cluster=None):
+        return [
+            observed_expected(t, e, p, 20, cluster=cluster),
+            calibration_in_the_large(t, e, p, cluster=cluster),
+            poisson_slope(t, e, p, r, cluster=cluster),
+            calibration_slope(t, e, r, ties="breslow", cluster=cluster),
+        ]
+
+    for one, two in zip(
+        measures(time, event, risk, p), measures(*twice, cluster=np.tile(np.arange(200), 2)), strict=True
+    ):
+        np.testing.assert_allclose([two.value, two.se], [one.value, one.se], rtol=1e-8)
+        assert len(two.influence) == 200
+        assert "clustered" in two.definition
+
+
+def test_two_models_are_compared_on_the_same_rows():
+    time, event, risk, p = cohort()
+    gap = compare(observed_expected(time, event, p, 20), observed_expected(time, event, p**2, 20))
+    assert gap.high < 0
+    nothing = compare(calibration_slope(time, event, risk), calibration_slope(time, event, 0 * risk))
+    assert "undefined" in nothing.definition
+    with pytest.raises(InputError, match="SL-338"):
+        compare(calibration_slope(time, event, risk), calibration_slope(time[1:], event[1:], risk[1:]))
+
+
+def test_counts_are_what_the_ratio_is_made_of():
+    time, event, _, p = cohort()
+    found = observed_expected(time, event, p, 20)
+    assert found.counts["expected"].item() == pytest.approx(p.mean())
+    assert found.value == pytest.approx((found.counts["observed"] / found.counts["expected"]).item())
 
 
 # ---- what is undefined or refused ----
