@@ -5,6 +5,8 @@ Values, standard errors and counts are those of ``concordance(..., reverse=TRUE)
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
@@ -171,13 +173,10 @@ def share(rows: Rows, value, influence, definition, counts=None) -> Estimate:
 def _time_weight(rows: Rows, table: TimeTable, timewt, tau, force) -> tuple[np.ndarray | None, list[str]]:
     """What a pair counts whose early event is at each time of the table, None where always 1; and the words for it."""
     _check_weights(rows, timewt, tau)
-    counted = table.died > 0
-    words = []
-    if tau is not None:
-        counted &= table.time <= tau
-        words.append(f"tau={tau:g}")
-    elif timewt == "n":
-        return None, words
+    if timewt == "n" and tau is None:
+        return None, []
+    counted = (table.died > 0) & (True if tau is None else table.time <= tau)
+    words = ["no tau" if tau is None else f"tau={tau:g}"]
     if "G" in timewt:
         least = table.censoring[counted].min(initial=1)
         if least < LEAST_G and not force:
@@ -215,5 +214,8 @@ def _check_weights(rows: Rows, timewt, tau) -> None:
 
 def check_tau(rows: Rows, tau) -> None:
     """Refuse a `tau` beyond the last time: what is after it, nobody knows."""
-    if tau is not None and not tau <= rows.time.max(initial=-np.inf):
-        raise InputError("SL-334", f"tau={tau:g} is beyond the last time of these rows.", "Choose an earlier tau.")
+    present = rows.time if rows.weight is None else rows.time[rows.weight > 0]
+    if tau is not None and not (isinstance(tau, Real) and tau <= present.max(initial=-np.inf)):
+        raise InputError(
+            "SL-334", f"tau={tau} is not a time within follow-up of these rows.", "Choose an earlier tau."
+        )

@@ -92,6 +92,7 @@ def test_uno_names_tau_and_where_g_comes_from():
     assert "tau=6" in found.definition
     assert "G=Kaplan-Meier of censoring of these rows" in found.definition
     assert uno(**DATA, tau=5).value != uno(**DATA, tau=6).value
+    assert "no tau" in concordance(**DATA, timewt="n/G2", force=True).definition
 
 
 def test_without_censoring_uno_is_harrell():
@@ -136,6 +137,17 @@ def test_perfect_predictions():
         assert (found.value, found.se, found.low, found.high) == (1, 0, 1, 1)
 
 
+def test_row_order_and_scale_of_risk_do_not_matter():
+    order = RNG.permutation(N)
+    found = uno(**DATA, tau=8)
+    moved = uno(**{name: values[order] for name, values in DATA.items()}, tau=8)
+    np.testing.assert_allclose([moved.value, moved.se], [found.value, found.se], rtol=1e-13)
+    np.testing.assert_allclose(moved.influence, found.influence[order], rtol=1e-12, atol=1e-15)
+    assert uno(**DATA | {"risk": np.exp(3 * DATA["risk"])}, tau=8).value == found.value
+    years = uno(**DATA | {"time": DATA["time"] / 12}, tau=8 / 12)
+    assert (years.value, years.se) == (found.value, found.se)
+
+
 def test_no_pair_up_to_tau_is_undefined():
     found = concordance(**DATA, tau=0.5)
     assert np.isnan([found.value, found.se]).all()
@@ -148,6 +160,8 @@ def test_no_pair_up_to_tau_is_undefined():
     [
         ("SL-334", {"tau": 11.5}),
         ("SL-334", {"tau": np.nan}),
+        ("SL-334", {"tau": "5 years"}),
+        ("SL-334", {"tau": 11, "weight": DATA["time"] < 11}),
         ("SL-336", {"timewt": "n/G"}),
         ("SL-336", {"ties": "half a point"}),
         ("SL-337", {"timewt": "n/G2", "entry": np.zeros(N)}),
