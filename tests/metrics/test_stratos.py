@@ -10,12 +10,15 @@ import pytest
 
 from survlspin import CoxPH, split_xy
 from survlspin.metrics import (
+    auc,
+    brier,
     calibration_curve,
     calibration_in_the_large,
     calibration_slope,
     concordance,
     observed_expected,
     poisson_slope,
+    scaled_brier,
     uno,
 )
 
@@ -80,6 +83,13 @@ def test_the_distances_are_those_published():
     data = pd.DataFrame(GOLD["gbsg"]["data"])
     found = calibration_curve(data.time, data.event, data.risk, 5)
     assert [round(d, 2) for d in (found.ici, found.e50, found.e90)] == [0.03, 0.03, 0.07]
+
+
+def test_brier_score_and_auc_are_those_published():
+    data = pd.DataFrame(GOLD["gbsg"]["data"])
+    assert round(brier(data.time, data.event, data.risk, 4.99).value, 3) == 0.225
+    assert round(auc(data.time, data.event, data.lp, 4.99).value, 3) == 0.677
+    assert round(scaled_brier(data.time, data.event, data.risk, 4.99).value, 3) == 0.101
 
 
 def test_our_cox_regression_predicts_what_was_judged(cohort):
