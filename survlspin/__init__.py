@@ -67,6 +67,7 @@ _ROOMS = (
     "models",
     "nets",
     "nonparametric",
+    "report",
     "synthetic",
     "train",
     "tuning",

@@ -152,11 +152,11 @@ def report(
     ctx: typer.Context,
     path: o.Reported, horizon: o.Reached = (), thresholds: o.Thresholds = None, subgroup: o.Subgroup = (),
     unit: o.Unit = None, min_cell: o.LeastShown = None, data: o.JudgedOn = None, sep: o.Sep = ",",
-    decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8", time: o.Time = None, event: o.Event = None, event_code: o.EventCode = None,
-    entry: o.Entry = None, weight: o.Weight = None, stratum: o.Stratum = None, group: o.Group = None, id: o.Id = None,
-    drop: o.Drop = (), category: o.Category = (), number: o.Number = (), zero_time: o.Zero = o.ZeroTime.keep,
-    force: o.Force = False, out: o.ReportOut = Path("survlspin-report"), as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8", time: o.Time = None, event: o.Event = None,
+    event_code: o.EventCode = None, entry: o.Entry = None, weight: o.Weight = None, stratum: o.Stratum = None,
+    group: o.Group = None, id: o.Id = None, drop: o.Drop = (), category: o.Category = (), number: o.Number = (),
+    zero_time: o.Zero = o.ZeroTime.keep, force: o.Force = False, out: o.ReportOut = Path("survlspin-report"),
+    as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     _finish(ctx.params, calls.report_job, "summary.report_closing")
 
