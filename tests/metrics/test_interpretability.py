@@ -20,6 +20,7 @@ from survlspin.metrics.interpretability import (
     gate_statistics,
     generalizability,
     interpretability,
+    leakage,
     lipschitz,
     row_correlations,
     set_sizes,
@@ -245,6 +246,76 @@ def test_classes_change_by_the_probability_of_the_likeliest():
     )
 
 
+# ---- leakage ----
+
+
+def redrawn(model, X, used, draws, threshold, seed):
+    """Leakage by loops over rows."""
+    rng, moved = np.random.default_rng(seed), []
+    full = model.predict(X)
+    for _ in range(draws):
+        donor = rng.integers(0, len(X), len(X))
+        records = [
+            {name: row[name] if use[name] else other[name] for name in X}
+            for row, other, use in zip(
+                X.to_dict("records"), X.iloc[donor].to_dict("records"), used.to_dict("records"), strict=True
+            )
+        ]
+        table = pd.DataFrame(records).astype(X.dtypes)
+        moved.append(np.abs(model.predict(table) - full))
+    return np.mean(np.array(moved) > threshold, axis=0), np.mean(moved)
+
+
+def test_leakage_by_loops():
+    X, y = patients(100)
+    model = CoxLLSPIN(epochs=30, lam=0.05, random_state=0).fit(X, y)
+    used = model.selected(X)
+    assert 0 < used.to_numpy().mean() < 1
+    found = leakage(model, X, draws=4, threshold=0.01, random_state=3)
+    rows, unlisted = redrawn(model, X, used, 4, 0.01, 3)
+    np.testing.assert_allclose(found.rows, rows)
+    assert found.unlisted == pytest.approx(unlisted, rel=1e-9)
+    assert found.value == np.mean(rows >= 0.5)
+    assert found.listed == pytest.approx(redrawn(model, X, ~used, 4, 0.01, 3)[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("groups", ["factor", "column"])
+def test_gates_that_see_only_context_leak_nothing(groups):
+    X, y = patients()
+    model = CoxLLSPIN(epochs=30, lam=0.02, context=["grade"], groups=groups, random_state=0).fit(X, y)
+    assert not model.selected(X).all(axis=None)
+    found = leakage(model, X, draws=3, threshold=0)
+    assert found.value == found.unlisted == 0
+    assert found.listed > 0.1
+
+
+def test_a_model_of_an_array_that_hides_what_it_uses_leaks():
+    X, y = patients()
+    X = X.drop(columns="grade")
+    model = Chooses().fit(X, y)
+    rows = leakage(model, X).rows
+    assert rows[X["age"] > 0].max() < 0.5 < np.median(rows[X["age"] <= 0])  # for these the size is not listed
+    plain = CoxPH().fit(X.to_numpy(), y)
+    assert leakage(plain, X.to_numpy()).unlisted == 0
+    assert leakage(plain, X.to_numpy()).listed == pytest.approx(leakage(CoxPH().fit(X, y), X).listed)
+
+
+def test_moves_of_numbers_are_in_their_standard_deviation():
+    X, _ = patients()
+    for scale in (1, 1000):
+        model = LSPINRegressor(epochs=5, lam=0.02, random_state=0).fit(X, scale * X["age"].to_numpy())
+        found = leakage(model, X, draws=2)
+        assert found.listed == pytest.approx(1.0, abs=0.5)
+        assert "0.2 SD" in found.definition
+
+
+@pytest.mark.parametrize("asked", [{"draws": 0}, {"draws": 1.5}, {"threshold": -1}, {"threshold": np.nan}], ids=repr)
+def test_draws_that_are_none(asked):
+    X, y = patients(60)
+    with pytest.raises(InputError, match="SL-618 draws="):
+        leakage(CoxPH().fit(X, y), X, **asked)
+
+
 # ---- generalizability ----
 
 
@@ -343,6 +414,6 @@ def test_a_model_without_a_design_is_refused():
     X = X.drop(columns="grade")
     y = pd.DataFrame(y).to_records(index=False)
     pipeline = make_pipeline(StandardScaler(), CoxPH()).fit(X, y)
-    for measure in (interpretability, generalizability, faithfulness):
+    for measure in (interpretability, generalizability, faithfulness, lambda model, X, y: leakage(model, X)):
         with pytest.raises(InputError, match="SL-619 Pipeline has no design"):
             measure(pipeline, X, y)

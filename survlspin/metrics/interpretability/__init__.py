@@ -7,6 +7,7 @@ from .explained import Explained, explained
 from .faithfulness import Faithfulness, faithfulness, row_correlations
 from .gates import Diversity, counts_per_patient, diversity, gate_statistics, set_sizes
 from .generalizability import generalizability
+from .leakage import Leakage, leakage
 from .lipschitz import lipschitz
 from .overview import interpretability
 
@@ -14,6 +15,7 @@ __all__ = [
     "Diversity",
     "Explained",
     "Faithfulness",
+    "Leakage",
     "counts_per_patient",
     "diversity",
     "explained",
@@ -21,6 +23,7 @@ __all__ = [
     "gate_statistics",
     "generalizability",
     "interpretability",
+    "leakage",
     "lipschitz",
     "row_correlations",
     "set_sizes",

@@ -12,7 +12,13 @@ from sklearn.base import is_classifier, is_regressor
 from ...errors import InputError
 from ...usage import usage
 
-__all__ = ["Explained", "explained", "kind_of", "output", "without"]
+__all__ = ["OUTPUTS", "Explained", "explained", "kind_of", "output", "variables_used", "without"]
+
+OUTPUTS = {
+    "survival": "log-risk",
+    "numbers": "prediction",
+    "classes": "probability of the class that was the likeliest",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +105,23 @@ def output(model, X, columns: np.ndarray | None = None) -> np.ndarray:
     return probability[np.arange(len(X)), columns][:, None]
 
 
+def variables_of(model) -> np.ndarray:
+    """Return the variable of each factor (G,): with ``groups="column"`` the columns of a category share theirs."""
+    variables = model.design_.variables
+    size = [1 if model.design_.groups == "factor" else len(variable.columns) for variable in variables]
+    return np.repeat(np.arange(len(variables)), size)
+
+
+def variables_used(model, says: Explained) -> np.ndarray:
+    """Return which variables each row's answer uses, bool (n, variables)."""
+    used = np.zeros((len(says.used), len(model.design_.variables)), dtype=bool)
+    np.logical_or.at(used.T, variables_of(model), says.used.to_numpy().T)
+    return used
+
+
 def without(model, X, factor: int):
     """Return X with the variable of a factor at its reference value: of a category's column the whole category."""
-    design = model.design_
-    if design.groups == "factor":
-        place = factor
-    else:
-        place = int(np.searchsorted(np.cumsum([len(v.columns) for v in design.variables]), factor, side="right"))
-    variable = design.variables[place]
+    variable = model.design_.variables[variables_of(model)[factor]]
     if not isinstance(X, pd.DataFrame):
         changed = np.array(X, dtype=np.result_type(np.asarray(X).dtype, np.float64))
         changed[:, [f"x{j}" for j in range(changed.shape[1])].index(variable.name)] = variable.reference

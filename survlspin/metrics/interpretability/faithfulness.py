@@ -8,15 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from .explained import explained, kind_of, output, without
+from .explained import OUTPUTS, explained, kind_of, output, without
 
 __all__ = ["Faithfulness", "faithfulness", "row_correlations"]
-
-OUTPUTS = {
-    "survival": "log-risk",
-    "numbers": "prediction",
-    "classes": "probability of the class that was the likeliest",
-}
 
 
 @dataclass(frozen=True, eq=False)

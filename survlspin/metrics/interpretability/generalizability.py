@@ -52,7 +52,7 @@ def generalizability(model, X, y, *, folds: int = 5, random_state: int = 0) -> p
     Raises
     ------
     InputError
-        SL-619 for a model without a design.
+        SL-103 for competing causes: name one of them; SL-619 for a model without a design.
 
     Notes
     -----

@@ -12,6 +12,7 @@ from .explained import Explained, explained, kind_of
 from .faithfulness import faithfulness
 from .gates import counts_per_patient, diversity, gate_statistics
 from .generalizability import generalizability
+from .leakage import leakage
 from .lipschitz import lipschitz
 
 __all__ = ["interpretability"]
@@ -59,7 +60,7 @@ def interpretability(model, X, y, groups=None) -> pd.DataFrame:
     Notes
     -----
     None of them shows that the factors matter in nature, or that a patient's set is the right one; `faithfulness`,
-    `lipschitz`, `diversity` and `generalizability` say what each does not show.
+    `lipschitz`, `diversity`, `generalizability` say what each does not show. `leakage` is not one of the paper's.
 
     Examples
     --------
@@ -99,6 +100,10 @@ def _behaviour(model, X, y, says: Explained, groups) -> Iterator[Line]:
     words = "correlation over factors of mean importance and the drop of the score without the factor"
     why = "" if np.isfinite(found.by_score) else "; undefined: one of them does not vary"
     yield "faithfulness.score", found.by_score, words + why
+    leaks = leakage(model, X)
+    yield "leakage", leaks.value, leaks.definition
+    yield "leakage.unlisted", leaks.unlisted, "mean move of predictions when factors that are not listed are redrawn"
+    yield "leakage.listed", leaks.listed, "mean move of predictions when the listed factors are redrawn"
     steep = lipschitz(says.x, says.importance, neighbours=NEIGHBOURS)
     known = steep[~np.isnan(steep)]
     words = f"largest change of the importances per unit of the design, to {NEIGHBOURS} nearest rows"
