@@ -120,10 +120,12 @@ def test_risk_factors_add_up_to_each_cause(fitted):
     assert not np.allclose(first["log_hr"].sum(), second["log_hr"].sum())
 
 
-def test_a_path_chooses_lambda():
-    model = CauseSpecificCoxLLSPIN(epochs=30, random_state=0).fit(X, Y)
-    assert model.path_["lam"].is_monotonic_increasing
-    assert model.path_["mean"].iloc[-1] == 0
+def test_a_path_goes_from_all_factors_to_none():
+    path = CauseSpecificCoxLLSPIN(epochs=30, random_state=0).path(X, Y, points=5)
+    assert path.frame["lam"].is_monotonic_increasing
+    assert path.frame["mean"].iloc[0] == 4
+    assert path.frame["mean"].iloc[-1] == 0
+    assert path.at(path.chosen).predict_cumulative_incidence(X, 12).shape == (len(X), 2)
 
 
 def test_the_order_of_causes_says_nothing():
