@@ -32,8 +32,8 @@ def antolini(time, event, survival, times, *, weight=None, cluster=None, tau=Non
     time, event, weight, cluster
         As in `concordance`.
     survival : array (n, K)
-        The predicted survival probability of each patient at `times`: a step from each time until the next, 1 before
-        the first.
+        The predicted survival probability of each patient at `times`. It holds from each time until the next, the first
+        one also before.
     times : array (K,)
         Increasing.
     tau : float, optional
@@ -63,18 +63,17 @@ def antolini(time, event, survival, times, *, weight=None, cluster=None, tau=Non
     """
     rows = rows_of(time, event, weight=weight, cluster=cluster)
     curves, times = _curves(survival, times, rows.n)
-    return of_columns(rows, np.concatenate([[-np.inf], times]), [np.ones(rows.n), *curves.T], tau, adjusted)
+    return of_columns(rows, np.concatenate([[-np.inf], times[1:]]), list(curves.T), tau, adjusted)
 
 
 def of_columns(rows: Rows, starts: np.ndarray, columns: list[np.ndarray], tau, adjusted: bool) -> Estimate:
     """Antolini's C of columns (n,) of which each holds from its start on, higher for those expected to live longer."""
     check_tau(rows, tau)
-    if tau is not None:
-        rows = replace(rows, event=rows.event & (rows.time <= tau))
+    counted = rows if tau is None else replace(rows, event=rows.event & (rows.time <= tau))
     over, under = np.zeros((2, rows.n))  # each row's pairs: concordant, comparable
     counts, sums = np.zeros(5), np.zeros(2)
     for start, end, column in zip(starts, [*starts[1:], np.inf], columns, strict=True):
-        for keep, pairs, factors in _counted(rows, start, end, column, adjusted):
+        for keep, pairs, factors in _counted(counted, start, end, column, adjusted):
             over[keep] += pairs.of_rows(np.array(factors[0]))
             under[keep] += pairs.of_rows(np.array(factors[1]))
             counts += pairs.counts.sum(axis=0)
@@ -113,7 +112,7 @@ def _curves(survival, times, n: int) -> tuple[np.ndarray, np.ndarray]:
         curves = curves if curves.dtype in (np.float32, np.float64) else curves.astype(float)
     except (TypeError, ValueError) as error:
         raise InputError("SL-332", "survival has values that are not numbers.", "Give numbers.") from error
-    if curves.shape != (n, times.size):
+    if curves.shape != (n, times.size) or not times.size:
         found = f"survival has shape {curves.shape}; there are {n} rows and {times.size} times."
         raise InputError("SL-331", found, "Give one row per patient, one column per time.")
     if not (np.diff(times) > 0).all():

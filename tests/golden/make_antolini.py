@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 from pycox.evaluation.concordance import concordance_td
+from pycox.utils import idx_at_times
 
 rng = np.random.default_rng(0)
 cases = []
@@ -13,10 +14,9 @@ while len(cases) < 60:
     time, event = rng.integers(1, last + 1, n).astype(float), rng.integers(0, 2, n)
     times = np.unique(rng.integers(0, 7, 4)).astype(float)
     survival = np.sort(rng.integers(0, 5, (n, len(times))) / 4, axis=1)[:, ::-1]
-    whole = np.column_stack([np.ones(n), survival])  # pycox: a row per time, and which of them is each patient's
-    own = np.searchsorted(times, time, side="right")
+    own = idx_at_times(times, time, "post")
     try:
-        found = {how: concordance_td(time, event, whole.T, own, how) for how in ("antolini", "adj_antolini")}
+        found = {how: concordance_td(time, event, survival.T, own, how) for how in ("antolini", "adj_antolini")}
     except ZeroDivisionError:  # no comparable pair
         continue
     data = {"time": time, "event": event, "survival": survival, "times": times}

@@ -115,6 +115,7 @@ def test_no_comparable_pair_is_undefined():
         ("SL-305", {"survival": [[0.9, 0.5], [0.5, 0.9]]}),
         ("SL-331", {"survival": [[0.9, 0.5]]}),
         ("SL-331", {"survival": [0.9, 0.5]}),
+        ("SL-331", {"survival": np.ones((2, 0)), "times": []}),
         ("SL-332", {"survival": [[0.9, np.nan], [0.9, 0.5]]}),
         ("SL-332", {"survival": [["high", "low"], ["high", "low"]]}),
         ("SL-333", {"event": [1, 2]}),
