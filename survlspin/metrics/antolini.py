@@ -19,9 +19,11 @@ from survlspin.metrics.time_table import ranked, time_table
 __all__ = ["antolini"]
 
 ROUNDING = 1e-6  # what a survival curve may rise, or leave 0 to 1: curves are kept in float32
-STRICT = (1, 0, 0, 0, 0), (1, 1, 1, 0, 0)  # of pairs by kind: ties of survival count as errors
-EVERY = (1, 0, 0.5, 0, 0), (1, 1, 1, 0, 0)
-AT_ONCE = (1, 0, 0.5, 1, 2), (1, 1, 1, 2, 2)  # what pairs at one time add when every one is comparable
+RULES = {  # by whether adjusted: the words for it, and what a pair of each kind adds above and below
+    False: (["Antolini", "survival ties 0"], ((1, 0, 0, 0, 0), (1, 1, 1, 0, 0))),
+    True: (["adjusted Antolini", "survival ties 1/2", "pairs at one time twice"], ((1, 0, 0.5, 0, 0), (1, 1, 1, 0, 0))),
+}
+AT_ONCE = (1, 0, 0.5, 1, 2), (1, 1, 1, 2, 2)  # what pairs at one time add to that when adjusted
 
 
 def antolini(time, event, survival, times, *, weight=None, cluster=None, tau=None, adjusted=False) -> Estimate:
@@ -80,13 +82,8 @@ def of_columns(rows: Rows, starts: np.ndarray, columns: list[np.ndarray], tau, a
             sums += np.array(factors) @ pairs.counts.sum(axis=0)
     value = sums[0] / sums[1] if sums[1] > 0 else float("nan")
     influence = (over - value * under) / sums[1] if sums[1] > 0 else np.full(rows.n, np.nan)
-    words = (
-        ["adjusted Antolini", "survival ties 1/2", "pairs at one time twice"]
-        if adjusted
-        else ["Antolini", "survival ties 0"]
-    )
-    words += [] if tau is None else [f"tau={tau:g}"]
-    definition = f"C({'; '.join([*words, *conventions(rows)])})"
+    words = [*RULES[adjusted][0], *([] if tau is None else [f"tau={tau:g}"]), *conventions(rows)]
+    definition = f"C({'; '.join(words)})"
     return share(rows, float(value), influence, definition, pd.DataFrame([counts], ["all"], KINDS))
 
 
@@ -99,7 +96,7 @@ def _counted(rows: Rows, start, end, column, adjusted) -> Iterator[tuple[np.ndar
         return
     weight = None if rows.weight is None else rows.weight[keep]
     whole = Rows(np.minimum(time, end), event, weight=weight)
-    yield keep, count_pairs(whole, -column[keep], time_table(whole)), EVERY if adjusted else STRICT
+    yield keep, count_pairs(whole, -column[keep], time_table(whole)), RULES[adjusted][1]
     if adjusted:  # the pairs at one time once more: those within strata of time
         times, stratum = ranked(whole.time)
         apart = replace(whole, stratum=stratum, strata=list(times))
@@ -108,7 +105,7 @@ def _counted(rows: Rows, start, end, column, adjusted) -> Iterator[tuple[np.ndar
 
 def _curves(survival, times, n: int) -> tuple[np.ndarray, np.ndarray]:
     try:
-        curves, times = np.asarray(survival), np.asarray(times, dtype=float)
+        curves, times = np.asarray(survival), np.ravel(np.asarray(times, dtype=float))
         curves = curves if curves.dtype in (np.float32, np.float64) else curves.astype(float)
     except (TypeError, ValueError) as error:
         raise InputError("SL-332", "survival has values that are not numbers.", "Give numbers.") from error
