@@ -11,6 +11,7 @@ from .performance_calibration import calibration
 from .performance_comparators import comparators
 from .performance_diagnostics import diagnostics
 from .performance_discrimination import discrimination
+from .performance_faithful import faithful
 from .performance_means import evaluate
 from .performance_measures import measures
 from .performance_overall import overall, utility
@@ -41,8 +42,8 @@ def performance_sections(subject: Subject) -> list[Section]:
     -------
     list of Section
         Discrimination, calibration, overall performance, clinical utility, comparators, diagnostics, stability,
-        probes, sets of factors, redundant columns, subgroups; those without anything to say are left out. Their facts
-        are under the names of the measures: ``c.harrell.MODEL``, ``brier.HORIZON.MODEL``.
+        probes, sets of factors, faithfulness, redundant columns, subgroups; those without anything to say are left out.
+        Their facts are under the names of the measures: ``c.harrell.MODEL``, ``brier.HORIZON.MODEL``.
 
     Notes
     -----
@@ -64,6 +65,7 @@ def performance_sections(subject: Subject) -> list[Section]:
         stability(subject),
         probes(subject),
         sets(subject),
+        faithful(subject),
         redundancy(subject),
         subgroups(subject, asked, grid),
     ]

@@ -12,6 +12,7 @@ from ..metrics.calibration_smooth import calibration_curve
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, Evaluation, plain, tested_of
+from .performance_measures import when
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -27,7 +28,7 @@ ENDS = 0.01, 0.99  # percentiles of the predictions, between which curves are dr
 
 def calibration(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     """Return the section on calibration."""
-    title = "Calibration on test rows, mean over folds, with 95 % intervals"
+    title = f"Calibration on {found.on}, with 95 % intervals"
     facts = found.facts("calibration")
     missing = [model for model in found.models if _unsaid(found, model)]
     facts["calibration.missing"] = missing
@@ -94,7 +95,7 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
 
 def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, Any]]) -> list[Table | Figure]:
     """Return the figure and the table of the curves at a horizon."""
-    words = f"by {horizon:g} {subject.data.unit}"
+    words = f"by {when(horizon, subject.data.unit)}"
     rows = [
         {
             "Model": model,

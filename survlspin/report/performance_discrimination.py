@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,8 @@ from ..errors import InputError
 from ..metrics.definitions import definitions
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import UNDEFINED, Evaluation, said, tested_of
+from .performance_means import UNDEFINED, Evaluation, evaluate, said, tested_of, within
+from .performance_tested import rounded
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -26,6 +28,7 @@ COUNTED = {
     "union": "factors used for at least one patient",
     "union_columns": "columns used for at least one patient",
 }
+BESIDE = "discrimination", "calibration", "overall"
 AT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50)  # counts in the table of the curve
 
 
@@ -33,7 +36,7 @@ def discrimination(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sec
     """Return the section on discrimination."""
     parts: list[Text | Table | Figure] = [*_tables(found), _forest(found)]
     facts = found.facts("discrimination")
-    parts += _over_time(subject, found)
+    parts += [*_apparent(subject, found, grid), *_over_time(subject, found)]
     parts += _definitions(subject, grid)
     parts += _curve(subject)
     own = found.averages["c.harrell", found.models[0]]
@@ -41,18 +44,35 @@ def discrimination(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sec
     facts["c.harrell.definition"] = own.definition
     facts["c.uno.tau"] = max(subject.horizons)
     lead = (
-        f"{facts['c.words']}. C is the share of pairs of patients in which the one with the higher predicted risk has "
-        "the event first: 0.5 is chance, 1 is a perfect order. It says nothing of whether probabilities are right."
+        f"{facts['c.words']}, on {subject.judged_on}. C is the share of pairs of patients in which the one with the "
+        "higher predicted risk has the event first: 0.5 is chance, 1 is a perfect order. It says nothing of whether "
+        "probabilities are right."
     )
     return Section("discrimination", "Discrimination", lead, parts, facts)
 
 
 def _tables(found: Evaluation) -> list[Table]:
-    title = "C and AUC on test rows, mean over folds, with 95 % intervals"
+    title = f"C and AUC on {found.on}, with 95 % intervals"
     return [
         Table("discrimination", title, found.summary("discrimination"), found.definitions("discrimination")),
         Table("discrimination-numbers", "The same with standard errors", found.table("discrimination"), "", DIGITS),
     ]
+
+
+def _apparent(subject: Subject, found: Evaluation, grid: np.ndarray) -> list[Table]:
+    """Return the measures on the rows that the model was made from, beside those it is judged on."""
+    own = subject.apparent
+    if own is None or any(own is judged for judged in subject.models[subject.reference]):
+        return []
+    asked = [m for m in found.measures if m.group in BESIDE]
+    flattered = evaluate(replace(subject, models={subject.reference: [own]}), asked, grid).averages
+    rows = []
+    for measure in asked:
+        here, there = found.averages[measure.key, subject.reference], flattered[measure.key, subject.reference]
+        both = (within(a.value, a.low, a.high) for a in (there, here))
+        rows.append(dict(zip(("Measure", "Apparent", "Here"), (measure.title, *both), strict=True)))
+    note = "Apparent: on the rows that the model was made from, which flatters it."
+    return [Table("apparent", "Apparent performance, and performance here", pd.DataFrame(rows), note)]
 
 
 def _forest(found: Evaluation) -> Figure:
@@ -78,7 +98,7 @@ def _over_time(subject: Subject, found: Evaluation) -> list[Table | Figure]:
         return []
     unit = subject.data.unit
     frame = found.table("over time").drop(columns="Measure")
-    frame.insert(0, f"Time ({unit})", [a.measure.horizon for a in found.of("over time")])
+    frame.insert(0, f"Time ({unit})", [rounded(a.measure.horizon) for a in found.of("over time")])
     drawn = []
     for model in found.models:
         rows = np.array([[a.measure.horizon, a.value, a.low, a.high] for a in known if a.model == model])
@@ -92,7 +112,7 @@ def _over_time(subject: Subject, found: Evaluation) -> list[Table | Figure]:
     def draw(figure) -> None:
         figures.lines(figure, drawn, f"time ({unit})", "AUC of the event by this time", level=0.5)
 
-    note = f"At the last time: {known[-1].definition}"
+    note = "Cumulative/dynamic, as above."
     formats = {frame.columns[0]: ",.6g", **DIGITS}
     return [
         Table("auc-over-time", "AUC over time", frame, note, formats),
@@ -105,7 +125,9 @@ def _definitions(subject: Subject, grid: np.ndarray) -> list[Table | Text]:
     if subject.outcome.entry is not None:
         return [Text(("The definitions of C are not compared: rows enter late, for which most are not made.",))]
     columns = {model: _by_definition(subject, model, grid) for model in subject.models}
-    frame = pd.DataFrame({model: column for model, column in columns.items() if column is not None})
+    known = {model: column for model, column in columns.items() if column is not None}
+    order = list(dict.fromkeys(name for column in known.values() for name in column.index))
+    frame = pd.DataFrame(known, index=order)
     frame = frame.fillna(UNDEFINED).rename_axis("Definition").reset_index()
     note = (
         "In brackets: the share of comparable pairs whose predictions are equal. Sparse models tie patients; C is then "

@@ -117,11 +117,19 @@ class Evaluation:
     measures : list of Measure
     averages : dict
         (key of a measure, model) -> `Average`.
+    fits : int
+        Of the reference.
     """
 
     models: list[str]
     measures: list[Measure]
     averages: Mapping[tuple[str, str], Average]
+    fits: int = 1
+
+    @property
+    def on(self) -> str:
+        """On what measures are taken, for titles."""
+        return "test rows, mean over fits" if self.fits > 1 else "the rows it is judged on"
 
     def of(self, group: str) -> list[Average]:
         """Return the averages of a group, measure by measure."""
@@ -192,7 +200,7 @@ def evaluate(subject: Subject, measures: list[Measure], grid: np.ndarray) -> Eva
                 ours = average if whole else patients.mean([(judged[model][cell], own[cell]) for cell in both])
                 difference = ours - patients.mean([(judged[models[0]][cell], other[cell]) for cell in both])
             averages[measure.key, model] = _average(measure, model, average, difference, list(own.values()))
-    return Evaluation(models, measures, averages)
+    return Evaluation(models, measures, averages, len(subject.models[models[0]]))
 
 
 def limits(scale: str, value: float, se: float) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from ..metrics.calibration import calibration_in_the_large, calibration_slope, o
 from ..metrics.concordance import concordance, uno
 from ..metrics.decision import net_benefit
 from ..metrics.estimate import Estimate
-from .performance_tested import Tested
+from .performance_tested import Tested, rounded
 
-__all__ = ["Measure", "measures", "undefined"]
+__all__ = ["Measure", "measures", "undefined", "when"]
 
+UNKNOWN = "the file's unit"  # what a study says of time without a manifest
 OVER_TIME = 8  # times at which the AUC is drawn
 
 
@@ -57,6 +58,11 @@ class Measure:
             return undefined(". ".join(part.rstrip(".") for part in (error.found, error.remedy) if part))
 
 
+def when(time: float, unit: str) -> str:
+    """Return a time in words: "60 months"; the number alone where its unit is not known."""
+    return f"{time:g}" if unit == UNKNOWN else f"{time:g} {unit}"
+
+
 def undefined(why: str) -> Estimate:
     """Return a measure without a value."""
     nan = float("nan")
@@ -85,7 +91,7 @@ def measures(horizons: Sequence[float], grid: np.ndarray, unit: str, thresholds:
         Measure("c.uno", f"Uno's C, tau {tau:g}", "discrimination", 1, "logit", _uno(tau)),
     ]
     for h in horizons:
-        words = f"at {h:g} {unit}"
+        words = f"at {when(h, unit)}"
         found += [
             Measure(f"auc.{h:g}", f"AUC {words}", "discrimination", 1, "logit", _auc(h, times), h),
             Measure(f"brier.{h:g}", f"Brier score {words}", "overall", -1, "plain", _probable(brier, h), h),
@@ -100,9 +106,12 @@ def measures(horizons: Sequence[float], grid: np.ndarray, unit: str, thresholds:
         ]
     found.append(Measure("slope", "Slope (Cox)", "calibration", 0, "plain", _slope(tau)))
     if len(grid) > 1:
-        title = f"Integrated Brier score, {grid[0]:g} to {grid[-1]:g}"
+        title = f"Integrated Brier score, {rounded(grid[0]):g} to {rounded(grid[-1]):g}"
         found.append(Measure("ibs", title, "overall", -1, "plain", _integrated(grid)))
-    found += [Measure(f"auc_over_time.{t:g}", f"AUC({t:g})", "over time", 1, "logit", _auc(t, times), t) for t in over]
+    found += [
+        Measure(f"auc_over_time.{t:g}", f"AUC({rounded(t):g})", "over time", 1, "logit", _auc(t, times), t)
+        for t in over
+    ]
     return found
 
 
@@ -153,9 +162,17 @@ def _integrated(grid: np.ndarray) -> Callable[[Tested], Estimate]:
     def of(tested: Tested) -> Estimate:
         tested.censored_at_random()
         outcome = tested.outcome
-        return integrated_brier(outcome.time, outcome.event, tested.probabilities, grid, weight=outcome.weight)
+        found = integrated_brier(outcome.time, outcome.event, tested.probabilities, grid, weight=outcome.weight)
+        return replace(found, definition=_round(found.definition, grid[[0, -1]]))
 
     return of
+
+
+def _round(definition: str, times: np.ndarray) -> str:
+    """Return a definition with these times rounded: kept ones are those of events."""
+    for time in times:
+        definition = definition.replace(f"{time:g}", f"{rounded(time):g}")
+    return definition
 
 
 def _benefit(h: float, threshold: float) -> Callable[[Tested], Estimate]:

@@ -12,6 +12,7 @@ from ..metrics.decision import net_benefit
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import Evaluation, plain, tested_of, within
+from .performance_measures import when
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -29,7 +30,7 @@ GROUPS = "event by then", "no event by then", "censored before"
 
 def overall(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     """Return the section on overall performance."""
-    title = "Brier scores on test rows, mean over folds, with 95 % intervals"
+    title = f"Brier scores on {found.on}, with 95 % intervals"
     parts: list[Text | Table | Figure] = [
         Table("overall", title, found.summary("overall"), found.definitions("overall")),
         Table("overall-numbers", "The same with standard errors", found.table("overall"), "", DIGITS),
@@ -72,14 +73,14 @@ def _decisions(
     known = {m: averages for m, averages in own.items() if not any(np.isnan(a.value) for a in averages)}
     if not known:
         why = own[found.models[0]][0].definition
-        return [Text((f"By {horizon:g} {subject.data.unit} no model has a decision curve: {why}.",))]
+        return [Text((f"By {when(horizon, subject.data.unit)} no model has a decision curve: {why}.",))]
     treated = treat_all(subject, horizon)
     drawn = [
         figures.Line(m, at, *(np.array([getattr(a, name) for a in averages]) for name in ("value", "low", "high")))
         for m, averages in known.items()
     ]
     drawn += [figures.Line("treat all", at, treated), figures.Line("treat none", at, np.zeros(len(at)))]
-    return _decision_parts(f"by {horizon:g} {subject.data.unit}", f"decision-curve-{horizon:g}", drawn)
+    return _decision_parts(f"by {when(horizon, subject.data.unit)}", f"decision-curve-{horizon:g}", drawn)
 
 
 def treat_all(subject: Subject, horizon: float) -> np.ndarray:
@@ -122,7 +123,7 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
 def _spread(subject: Subject, models: list[str], horizon: float, grid: np.ndarray) -> list[Table | Figure]:
     """Return how predictions are spread in each outcome group."""
     edges, panels, rows = np.linspace(0, 1, BINS + 1), [], []
-    words = f"by {horizon:g} {subject.data.unit}"
+    words = f"by {when(horizon, subject.data.unit)}"
     for model in models:
         counts, middle = _by_group(subject, model, horizon, grid, edges)
         if counts is None:
@@ -167,7 +168,7 @@ def _by_group(
             return None, []
         time, event = tested.outcome.time, tested.outcome.event == 1
         early = (time <= horizon) & event
-        for rows, where in zip(found, (early, time > horizon, ~event & (time <= horizon)), strict=True):
+        for rows, where in zip(found, (early, ~early & (time >= horizon), ~early & (time < horizon)), strict=True):
             rows.append(p[where])
     groups = [np.concatenate(rows) for rows in found]
     counts = [np.histogram(p, edges)[0] for p in groups]

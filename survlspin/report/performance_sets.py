@@ -170,7 +170,10 @@ def redundancy(subject: Subject) -> Section:
             "the two is listed for a patient is then a matter of the sample."
         )
         parts.append(Table("stand-ins", "Factors that stand in for each other", stand_ins, note))
-    found = f"{len(pairs)} pairs of columns correlate above {CLOSE:g}; {len(stand_ins)} pairs of factors alternate."
+    found = (
+        f"Pairs of columns that correlate above {CLOSE:g}: {len(pairs)}. Pairs of factors of which folds select one or "
+        f"the other: {len(stand_ins)}."
+    )
     parts = parts or [Text(("Nothing to show.",))]
     return Section("redundancy", "Redundant columns", found, parts, facts)
 

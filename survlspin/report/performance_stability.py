@@ -11,6 +11,7 @@ from ..errors import InputError
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, plain
+from .performance_measures import when
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -63,7 +64,7 @@ def _columns(measured: pd.Series) -> dict[str, float]:
 def _instability_figure(
     panels: list[tuple[str, np.ndarray]], rows: list[dict[str, Any]], horizon: float, unit: str
 ) -> Figure:
-    words = f"by {horizon:g} {unit}"
+    words = f"by {when(horizon, unit)}"
     alt = f"Single fits' predictions against their mean {words}. " + " ".join(
         f"{model}: a patient's predictions are {row['MAPE']:.3f} from their mean, on average."
         for (model, _), row in zip(panels, rows[-len(panels) :], strict=True)

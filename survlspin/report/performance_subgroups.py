@@ -42,10 +42,12 @@ def _of_column(
     subject: Subject, column: str, asked: list[Measure], grid: np.ndarray
 ) -> tuple[pd.DataFrame, list[tuple[str, float, float, float]]]:
     """Return the table of a column's groups, and the reference's C in each with its limits."""
-    labels = subject.data.X[column].astype(str).where(subject.data.X[column].notna(), "missing").to_numpy(str)
+    values = subject.data.X[column]
+    labels = values.astype(str).where(values.notna(), "missing").to_numpy(str)
     tested = np.unique(np.concatenate([j.rows for fits in subject.models.values() for j in fits]))
     rows, drawn = [], []
-    for level in np.unique(labels[tested]):
+    levels = [str(x) for x in values.cat.categories] if isinstance(values.dtype, pd.CategoricalDtype) else []
+    for level in sorted(set(labels[tested]), key=lambda x: (levels.index(x) if x in levels else len(levels), x)):
         inside = labels == level
         n, events = int(inside[tested].sum()), int((subject.outcome.event[tested] == 1)[inside[tested]].sum())
         hide = min(n, events) < subject.min_cell

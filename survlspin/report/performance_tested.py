@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..fit_record import Fit
     from .source import Judged
 
-__all__ = ["Tested", "grid_of"]
+__all__ = ["Tested", "grid_of", "rounded"]
 
 POINTS = 15  # of time, over which the Brier score is integrated
 BLOCK = 50  # times whose probabilities are held at once
@@ -133,16 +133,25 @@ class Tested:
 
 
 def grid_of(outcome: Outcome, known: Sequence[float] = (), n: int = POINTS) -> np.ndarray:
-    """Return up to n times between the 5th and the 95th percentile of the event times; among `known` where given."""
+    """Return up to n times between the 5th and the 95th percentile of the event times.
+
+    They are among `known` where that is given, else evenly spread and round.
+    """
     died = outcome.time[outcome.event == 1]
     if not len(died):
         return np.empty(0)
     low, high = np.quantile(died, EDGES)
-    times = np.unique(np.asarray(known, dtype=float)) if len(known) else np.unique(died)
+    if not len(known):
+        times = np.unique([rounded(time) for time in np.linspace(low, high, n)])
+        return times[(times > 0) & (times <= outcome.time.max())]
+    times = np.unique(np.asarray(known, dtype=float))
     times = times[(times >= low) & (times <= high) & (times > 0)]
-    if len(times) <= n:
-        return times
-    return times[np.unique(np.linspace(0, len(times) - 1, n).round().astype(int))]
+    return times[np.unique(np.linspace(0, len(times) - 1, min(n, len(times))).round().astype(int))]
+
+
+def rounded(time: float) -> float:
+    """Return a time to three digits: no patient's own."""
+    return float(f"{time:.3g}")
 
 
 def _hazard(p: np.ndarray) -> np.ndarray:

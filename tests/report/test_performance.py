@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survlspin import CoxPH, RepeatedKFold, run
+from survlspin import CoxLLSPIN, CoxPH, RepeatedKFold, run
 from survlspin.baselines import CoxLasso
 from survlspin.errors import InputError
 from survlspin.fold_mean import FoldMean
@@ -27,13 +27,15 @@ from survlspin.report.drawing import svg
 from survlspin.report.parts import Figure, Table, Text
 from survlspin.report.performance import performance_sections
 from survlspin.report.performance_comparators import comparators
+from survlspin.report.performance_discrimination import discrimination
+from survlspin.report.performance_faithful import faithful
 from survlspin.report.performance_means import Evaluation, evaluate, limits
 from survlspin.report.performance_measures import measures
 from survlspin.report.performance_overall import utility
 from survlspin.report.performance_sets import redundancy, sets
 from survlspin.report.performance_subgroups import subgroups
 from survlspin.report.performance_tested import grid_of
-from survlspin.report.source import subject_of
+from survlspin.report.source import judged_by, subject_of
 from survlspin.study import gbsg2
 
 HORIZON, THRESHOLDS = 1825.0, (0.3, 0.5)
@@ -319,6 +321,41 @@ def test_intervals_are_symmetric_on_their_scale():
     assert low * high == pytest.approx(4)
     assert limits("plain", 2.0, 0.5) == pytest.approx((1.02, 2.98), abs=1e-3)
     assert limits("logit", 0.9, 0.05)[1] < 1 < limits("plain", 0.9, 0.06)[1]
+
+
+@pytest.fixture(scope="module")
+def alone(subject):
+    """A fitted model that selects, judged on other rows of its data than it was made from."""
+    rows = np.arange(len(subject.outcome))
+    made, other = rows[::2], rows[1::2]
+    model = CoxLLSPIN(lam=0.1, members=1, epochs=60, random_state=0).fit(
+        subject.data.X.iloc[made], subject.data.y[made]
+    )
+    judged = [judged_by(model, subject.data, part, made) for part in (made, other)]
+    same = {"kind": "model", "runs": None, "subgroups": (), "thresholds": ()}
+    return replace(subject, models={"LLSPIN": judged[1:]}, model=model, apparent=judged[0], **same)
+
+
+def test_apparent_performance_stands_beside(alone):
+    found = evaluate(alone, asked(), grid_of(alone.outcome))
+    frame = tables(discrimination(alone, found, np.empty(0)))["apparent"]
+    outcome, own = alone.outcome.take(alone.apparent.rows), alone.apparent
+    assert frame["Apparent"].tolist()[0].startswith(f"{concordance(outcome.time, outcome.event, own.risk).value:.3f} (")
+    itself = replace(alone, models={"LLSPIN": [own]}, judged_on="the rows it was made from")
+    section = discrimination(itself, evaluate(itself, asked(), np.empty(0)), np.empty(0))
+    assert "apparent" not in tables(section)
+    assert "the rows it was made from" in section.lead
+
+
+def test_explanations_are_measured_on_the_rows_judged_on(alone):
+    section = faithful(alone)
+    rows = alone.models["LLSPIN"][0].rows
+    assert section.facts["interpretability.count.mean"] == pytest.approx(
+        alone.model.n_selected(alone.data.X.iloc[rows]).mean()
+    )
+    assert f"On {len(rows):,} of the rows it is judged on" in section.parts[0].note
+    assert sets(alone).facts["sets.LLSPIN.median"] == alone.model.n_selected(alone.data.X.iloc[rows]).median()
+    assert faithful(replace(alone, model=None)) is None
 
 
 def test_figures_can_be_drawn_and_say_what_is_seen(sections):
