@@ -38,13 +38,12 @@ def compare(a: Estimate, b: Estimate) -> Estimate:
     """
     if a.rows != b.rows or not a.rows or np.shape(a.influence) != np.shape(b.influence):
         raise InputError("SL-338", "The two measures are not of the same rows.", "Evaluate both on the same patients.")
-    words = [estimate.definition.partition("; undefined")[0].partition("; 95%")[0] for estimate in (a, b)]
-    if words[0] != words[1]:
-        raise InputError(
-            "SL-339", f"The definitions differ: {words[0]} and {words[1]}.", "Compare like with like, e.g. at one tau."
-        )
+    words, other = (estimate.definition.partition("; undefined")[0].partition("; 95%")[0] for estimate in (a, b))
+    if words != other:
+        found = f"The definitions differ: {words} and {other}."
+        raise InputError("SL-339", found, "Compare like with like, e.g. at one tau.")
     value, influence = a.value - b.value, a.influence - b.influence
     se = float(np.sqrt(np.sum(influence**2)))
     undefined = "; undefined: one of the two is" if np.isnan(value) else ""
-    words = f"difference of {words[0]}{undefined}; 95% symmetric"
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, words, influence, rows=a.rows)
+    definition = f"difference of {words}{undefined}; 95% symmetric"
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, definition, influence, rows=a.rows)

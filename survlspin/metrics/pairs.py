@@ -111,9 +111,9 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
     of_died = cell[died]
 
     weight, shift = _whole(np.ones(rows.n) if rows.weight is None else rows.weight)
-    late, dead = cells.sums(cell, weight), cells.sums(of_died, weight[died])
+    late, dead = (_pooled(of, mass, len(cells.line)) for of, mass in ((cell, weight), (of_died, weight[died])))
     if entered is not None:
-        late -= cells.sums(entered, weight)
+        late -= _pooled(entered, weight, len(late))
     early, early_shift, factor = dead, shift, np.ones(len(late))
     if time_weight is not None:
         factor[of_died] = time_weight[table.place[died]]
@@ -121,8 +121,7 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
     as_early, as_late = _partners(cells, late, early)
     as_early, as_late = np.ldexp(as_early, -shift) * factor, np.ldexp(as_late, -early_shift)
 
-    at_time = np.zeros(cells.length.sum(), np.int64)
-    np.add.at(at_time, cells.home, dead)
+    at_time = _pooled(cells.home, dead, cells.length.sum())
     together = np.array([at_time[cells.home[of_died]] - dead[of_died], dead[of_died] - weight[died]])
     together = np.ldexp(together, -shift) * factor[of_died]
     once, half = np.ldexp(dead, -shift) * as_early, np.ldexp(weight[died], -shift - 1) * together
@@ -145,11 +144,6 @@ class _Cells:
     home: np.ndarray
     length: np.ndarray
     whole: bool
-
-    def sums(self, cell: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        total = np.zeros(len(self.line), np.int64)
-        np.add.at(total, cell, weight)
-        return total
 
 
 def _numbers(rows: Rows, table: TimeTable) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
@@ -185,14 +179,17 @@ def _whole(weight: np.ndarray) -> tuple[np.ndarray, int]:
     return np.rint(np.ldexp(weight, shift)).astype(np.int64), shift
 
 
-def _partners(cells: _Cells, late: np.ndarray, early: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The late weight that each cell has before it as early, and the early weight as late: (3, c) each.
+def _pooled(place: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
+    """The sum of the weights of each place (size,)."""
+    total = np.zeros(size, np.int64)
+    np.add.at(total, place, weight)
+    return total
 
-    The rows are concordant, discordant and tied pairs.
-    """
-    at_home = np.zeros((2, cells.length.sum()), np.int64)
-    for total, weight in zip(at_home, (late, early), strict=True):
-        np.add.at(total, cells.home, weight)
+
+def _partners(cells: _Cells, late: np.ndarray, early: np.ndarray) -> np.ndarray:
+    """The weight of each cell's partners, the late ones that it has as early and the early ones that it has as late, in
+    concordant, discordant and tied pairs (2, 3, c)."""
+    at_home = (_pooled(cells.home, weight, cells.length.sum()) for weight in (late, early))
     every = _facing(cells.length, *at_home)[:, cells.home]
     tied = _facing(_lengths(cells.line), late, early)
     if cells.whole:
