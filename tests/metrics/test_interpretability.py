@@ -1,5 +1,6 @@
 """Measures of explanations: against loops over rows and pairs, and on models whose answer is known."""
 
+from importlib import import_module
 from itertools import combinations
 
 import numpy as np
@@ -39,6 +40,12 @@ def patients(n=240, seed=1):
     risk = 1.5 * X["age"] + 0.7 * X["size"] + 0.3 * (X["grade"] == "III")
     time = rng.exponential(np.exp(-risk.to_numpy()))
     return X, {"time": time.clip(max=5), "event": time < 5}
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch):
+    """Small forests: how good they are does not matter here."""
+    monkeypatch.setattr(import_module("survlspin.metrics.interpretability.generalizability"), "TREES", 5)
 
 
 # ---- gates and sets ----
@@ -354,11 +361,11 @@ def test_the_linear_model_of_a_fold_by_hand():
     x = model.design_.transform(X).astype(float) * model.selected_columns(X).to_numpy()
     scores = []
     event = np.asarray(y["event"])
-    for train, test in StratifiedKFold(5, shuffle=True, random_state=3).split(x, event):
+    for train, test in StratifiedKFold(2, shuffle=True, random_state=3).split(x, event):
         part = {name: np.asarray(values)[train] for name, values in y.items()}
         risk = CoxPH(penalizer=1e-3).fit(x[train], part).predict(x[test])
         scores.append(concordance(np.asarray(y["time"])[test], event[test], risk).value)
-    found = generalizability(model, X, y, random_state=3)
+    found = generalizability(model, X, y, folds=2, random_state=3)
     assert found.loc["Cox", "masked"] == pytest.approx(np.mean(scores), rel=1e-9)
 
 
@@ -403,8 +410,9 @@ def test_every_measure_of_every_kind_of_model(name):
 
 
 def test_without_groups_there_is_no_diversity():
-    X, y = patients(100)
-    table = interpretability(CoxLasso(alpha=0.05).fit(X, y), X, y).set_index("name")
+    X, _ = patients(60)
+    y = X["age"].to_numpy()
+    table = interpretability(DenseRegressor(epochs=2, random_state=0).fit(X, y), X, y).set_index("name")
     assert table.loc["diversity", "definition"].endswith("undefined: no groups are given")
     assert "diversity.between" not in table.index
 

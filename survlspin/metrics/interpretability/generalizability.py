@@ -19,6 +19,7 @@ from .explained import explained, kind_of
 __all__ = ["generalizability"]
 
 RIDGE = 1e-3  # of the linear Cox model: masked columns may determine each other
+TREES = 50
 SCORES = {"survival": "C", "classes": "accuracy", "numbers": "R squared"}
 
 
@@ -105,7 +106,7 @@ def _simple(kind: str, target: np.ndarray, seed: int) -> dict[str, Callable[[], 
 
     models: dict[str, Callable[[], Any]] = {
         "Cox": lambda: CoxPH(penalizer=RIDGE),
-        "forest": lambda: Forest(50, random_state=seed),
+        "forest": lambda: Forest(TREES, random_state=seed),
     }
     present = {"entry", "weight", "stratum"} & set(target.dtype.names or ())
     return {name: make for name, make in models.items() if present <= make().uses}
