@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from survlspin.errors import InputError
@@ -38,7 +40,7 @@ def compare(a: Estimate, b: Estimate) -> Estimate:
     """
     if a.rows != b.rows or not a.rows or np.shape(a.influence) != np.shape(b.influence):
         raise InputError("SL-338", "The two measures are not of the same rows.", "Evaluate both on the same patients.")
-    words, other = (estimate.definition.partition("; undefined")[0].partition("; 95%")[0] for estimate in (a, b))
+    words, other = (re.split("[;,] (?:undefined|95%)", estimate.definition)[0] for estimate in (a, b))
     if words != other:
         found = f"The definitions differ: {words} and {other}."
         raise InputError("SL-339", found, "Compare like with like, e.g. at one tau.")
