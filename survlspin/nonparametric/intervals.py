@@ -25,21 +25,19 @@ def limits(p: np.ndarray, se: np.ndarray, ci: str, alpha: float) -> tuple[np.nda
     """
     check_scale(ci, alpha)
     half = norm.isf(alpha / 2) * se
+    inside = np.where((p > 0) & (p < 1), p, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         if ci == "plain":
             low, high = p - half, p + half
         elif ci == "log":
             low, high = p * np.exp(-half / p), p * np.exp(half / p)
         elif ci == "log-log":
-            inside = np.where((p > 0) & (p < 1), p, np.nan)
-            factor = np.exp(half / (inside * np.log(inside)))
-            low, high = inside ** (1 / factor), inside**factor
+            power = np.exp(half / (inside * np.log(inside)))
+            low, high = inside ** (1 / power), inside**power
         elif ci == "logit":
-            inside = np.where((p > 0) & (p < 1), p, np.nan)
             width = half / (inside * (1 - inside))
             low, high = expit(logit(inside) - width), expit(logit(inside) + width)
         else:
-            inside = np.where((p > 0) & (p < 1), p, np.nan)
             angle, width = np.arcsin(np.sqrt(inside)), half / (2 * np.sqrt(inside * (1 - inside)))
             low, high = np.sin(np.maximum(angle - width, 0)) ** 2, np.sin(np.minimum(angle + width, np.pi / 2)) ** 2
     return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)

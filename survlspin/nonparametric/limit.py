@@ -100,8 +100,12 @@ class Tally:
     @cached_property
     def survivors(self) -> np.ndarray:
         """Those at risk less those with an event, of any cause: exactly 0 where nobody is left."""
-        left = self.n_risk - self.n_event
-        return np.where(left > ROUNDING * self.weight.sum(), left, 0.0)
+        return self.left(self.n_event)
+
+    def left(self, leaving: np.ndarray) -> np.ndarray:
+        """Return those at risk less those `leaving` (K,): exactly 0 where nobody is left."""
+        rest = self.n_risk - leaving
+        return np.where(rest > ROUNDING * self.weight.sum(), rest, 0.0)
 
     @cached_property
     def survival(self) -> np.ndarray:
@@ -180,12 +184,12 @@ def product_limit(time, event, weight=None, entry=None) -> StepCurve:
     return StepCurve(tally.time, tally.n_risk, tally.n_event, tally.by_code[0], tally.survival)
 
 
-def censoring_curve(time, event, weight=None) -> StepCurve:
+def censoring_curve(time, event, weight=None, entry=None) -> StepCurve:
     """The curve of not being censored, G: what weights by the inverse probability of censoring are made of.
 
     Parameters
     ----------
-    time, weight : arrays (n,)
+    time, weight, entry : arrays (n,)
         As in `product_limit`.
     event : array (n,)
         0 for censoring, any other whole number for an event.
@@ -212,9 +216,9 @@ def censoring_curve(time, event, weight=None) -> StepCurve:
     >>> curve.n_risk, curve.survival
     (array([3., 2., 1.]), array([1. , 0.5, 0. ]))
     """
-    rows = rows_of(time, event, weight=weight, causes=True)
-    tally = tally_of(rows.time, rows.event != 0, rows.weight)
-    censored, later = tally.by_code[0], np.append(tally.n_risk[1:], 0.0)
+    rows = rows_of(time, event, entry=entry, weight=weight, causes=True)
+    tally = tally_of(rows.time, rows.event != 0, rows.weight, rows.entry)
+    censored, later = tally.by_code[0], tally.left(tally.by_code.sum(axis=0))
     at_risk = censored + later
     kept = np.divide(later, at_risk, out=np.ones(len(at_risk)), where=at_risk > 0)
     return StepCurve(tally.time, at_risk, censored, tally.n_event, np.cumprod(kept))

@@ -250,6 +250,9 @@ def test_censoring_comes_after_events_at_a_time():
     np.testing.assert_allclose(curve.at([[1, 9]]), [[4 / 5, 0]])
     half = censoring_curve(time, event, np.full(6, 0.1))
     np.testing.assert_allclose(half.survival, curve.survival)
+    late = censoring_curve(time, event, entry=[0, 0, 0, 1, 1.5, 1])
+    np.testing.assert_allclose(late.survival, [1 / 2, 1 / 2 / 3, 0])
+    np.testing.assert_allclose(late.n_risk, [2, 3, 1])
 
 
 def test_median_follow_up_is_that_of_the_reverse_curve():
