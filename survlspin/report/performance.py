@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fold_mean import interval
 from .parts import Section
 from .performance_calibration import calibration
 from .performance_comparators import comparators
@@ -94,4 +95,5 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "performance.events": int((subject.outcome.event[rows] == 1).sum()),
         "censoring.source": CENSORING,
     }
-    return facts | ({} if subject.runs is None else {"interval.words": subject.runs.attrs["interval"]})
+    facts["interval.words"] = interval(1, 1) if subject.runs is None else subject.runs.attrs["interval"]
+    return facts

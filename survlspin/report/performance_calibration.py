@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..metrics.calibration_groups import d_calibration
 from ..metrics.calibration_smooth import calibration_curve
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, Evaluation, plain, tested_of
-from .performance_measures import when
 
 if TYPE_CHECKING:
+    from .performance_tested import Tested
     from .source import Subject
 
 __all__ = ["calibration", "smooth_curves"]
 
 DIGITS = {"Estimate": ".3f", "SE": ".4f", "95 % from": ".3f", "to": ".3f"}
+LEVEL = 0.05
 POINTS = 50  # of a curve
 BINS = 40  # of the histogram of predictions
 PARTS = ("ici", "e50", "e90")
@@ -36,6 +38,7 @@ def calibration(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sectio
         Table("calibration", title, found.summary("calibration"), found.definitions("calibration")),
         Table("calibration-numbers", "The same with standard errors", found.table("calibration"), "", DIGITS),
     ]
+    parts += _d_calibration(subject, found.models, grid, facts)
     if missing:
         parts.append(Text((f"Of {', '.join(missing)} no probabilities are kept: only their order is judged.",)))
     for horizon in subject.horizons:
@@ -51,6 +54,37 @@ def calibration(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sectio
         "curve says where. 1 is perfect for all three."
     )
     return Section("calibration", "Calibration", lead, parts, facts)
+
+
+def _d_calibration(subject: Subject, models: list[str], grid: np.ndarray, facts: dict[str, Any]) -> list[Table]:
+    """Return the tests of whether predictions at the rows' own times are evenly spread, one row per model."""
+    rows = []
+    for model in models:
+        found = [p for tested in tested_of(subject, model, grid) if (p := _p_of(tested)) is not None]
+        if found:
+            rejected, median = int(np.sum(np.array(found) < LEVEL)), float(np.median(found))
+            rows.append({"Model": model, "Fits": len(found), f"p below {LEVEL:g}": rejected, "Median p": median})
+            facts |= {f"d_calibration.{model}.rejected": rejected, f"d_calibration.{model}.p": median}
+    if not rows:
+        return []
+    note = (
+        "Whether the probabilities of surviving until patients' own times are evenly spread between 0 and 1, the whole "
+        "follow-up through (Haider and others 2020; 10 bins). It does not say how far off they are; in large samples "
+        "it finds what does not matter."
+    )
+    return [Table("d-calibration", "D-calibration", pd.DataFrame(rows), note, {"Median p": ".3f"})]
+
+
+def _p_of(tested: Tested) -> float | None:
+    """Return the p value of D-calibration; None where it is not defined for what is known."""
+    outcome = tested.outcome
+    if outcome.entry is not None or outcome.weight is not None:
+        return None
+    try:
+        p = -np.expm1(-tested.own_hazard(float(outcome.time.max())))
+        return d_calibration(outcome.time, outcome.event, p).p
+    except InputError:
+        return None
 
 
 def _unsaid(found: Evaluation, model: str) -> bool:
@@ -95,7 +129,7 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
 
 def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, Any]]) -> list[Table | Figure]:
     """Return the figure and the table of the curves at a horizon."""
-    words = f"by {when(horizon, subject.data.unit)}"
+    words = f"by {horizon:g} {subject.data.unit}"
     rows = [
         {
             "Model": model,

@@ -14,7 +14,6 @@ from ..metrics.estimate import Z95
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, Evaluation, plain, tested_of
-from .performance_measures import when
 
 if TYPE_CHECKING:
     from .performance_tested import Tested
@@ -213,7 +212,7 @@ def _tenths(model: str, horizon: float, unit: str, cells: np.ndarray) -> Figure:
 
     def draw(figure) -> None:
         figures.intervals(
-            figure, labels, ratios, f"events observed / expected by {when(horizon, unit)}", at=1.0, ratio=True
+            figure, labels, ratios, f"events observed / expected by {horizon:g} {unit}", at=1.0, ratio=True
         )
 
     note = "From martingale residuals. A trend, or ends that bend away from 1, say that the index has the wrong form."

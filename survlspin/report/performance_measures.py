@@ -16,9 +16,8 @@ from ..metrics.decision import net_benefit
 from ..metrics.estimate import Estimate
 from .performance_tested import Tested, rounded
 
-__all__ = ["Measure", "measures", "undefined", "when"]
+__all__ = ["Measure", "measures", "undefined"]
 
-UNKNOWN = "the file's unit"  # what a study says of time without a manifest
 OVER_TIME = 8  # times at which the AUC is drawn
 
 
@@ -58,11 +57,6 @@ class Measure:
             return undefined(". ".join(part.rstrip(".") for part in (error.found, error.remedy) if part))
 
 
-def when(time: float, unit: str) -> str:
-    """Return a time in words: "60 months"; the number alone where its unit is not known."""
-    return f"{time:g}" if unit == UNKNOWN else f"{time:g} {unit}"
-
-
 def undefined(why: str) -> Estimate:
     """Return a measure without a value."""
     nan = float("nan")
@@ -91,7 +85,7 @@ def measures(horizons: Sequence[float], grid: np.ndarray, unit: str, thresholds:
         Measure("c.uno", f"Uno's C, tau {tau:g}", "discrimination", 1, "logit", _uno(tau)),
     ]
     for h in horizons:
-        words = f"at {when(h, unit)}"
+        words = f"at {h:g} {unit}"
         found += [
             Measure(f"auc.{h:g}", f"AUC {words}", "discrimination", 1, "logit", _auc(h, times), h),
             Measure(f"brier.{h:g}", f"Brier score {words}", "overall", -1, "plain", _probable(brier, h), h),

@@ -12,7 +12,6 @@ from ..metrics.decision import net_benefit
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import Evaluation, plain, tested_of, within
-from .performance_measures import when
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -23,7 +22,7 @@ DIGITS = {"Estimate": ".4f", "SE": ".4f", "95 % from": ".4f", "to": ".4f"}
 BINS = 25
 ASK = (
     "No decision curve is drawn: from which predicted probability on one would act is a clinical question that no "
-    "default can answer. Name such probabilities, as --thresholds 0.1 0.2 0.3."
+    "default can answer. Name such probabilities, as --thresholds 0.1,0.2,0.3."
 )
 GROUPS = "event by then", "no event by then", "censored before"
 
@@ -73,14 +72,14 @@ def _decisions(
     known = {m: averages for m, averages in own.items() if not any(np.isnan(a.value) for a in averages)}
     if not known:
         why = own[found.models[0]][0].definition
-        return [Text((f"By {when(horizon, subject.data.unit)} no model has a decision curve: {why}.",))]
+        return [Text((f"By {horizon:g} {subject.data.unit} no model has a decision curve: {why}.",))]
     treated = treat_all(subject, horizon)
     drawn = [
         figures.Line(m, at, *(np.array([getattr(a, name) for a in averages]) for name in ("value", "low", "high")))
         for m, averages in known.items()
     ]
     drawn += [figures.Line("treat all", at, treated), figures.Line("treat none", at, np.zeros(len(at)))]
-    return _decision_parts(f"by {when(horizon, subject.data.unit)}", f"decision-curve-{horizon:g}", drawn)
+    return _decision_parts(f"by {horizon:g} {subject.data.unit}", f"decision-curve-{horizon:g}", drawn)
 
 
 def treat_all(subject: Subject, horizon: float) -> np.ndarray:
@@ -123,7 +122,7 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
 def _spread(subject: Subject, models: list[str], horizon: float, grid: np.ndarray) -> list[Table | Figure]:
     """Return how predictions are spread in each outcome group."""
     edges, panels, rows = np.linspace(0, 1, BINS + 1), [], []
-    words = f"by {when(horizon, subject.data.unit)}"
+    words = f"by {horizon:g} {subject.data.unit}"
     for model in models:
         counts, middle = _by_group(subject, model, horizon, grid, edges)
         if counts is None:

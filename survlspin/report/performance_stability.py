@@ -11,7 +11,6 @@ from ..errors import InputError
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, plain
-from .performance_measures import when
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -20,12 +19,13 @@ __all__ = ["probes", "stability"]
 
 BINS = 15  # of the mean prediction
 DISTANCES = "MAPE", "Half of the patients below", "95 % of the patients below"
-BANDS = ["mean", "low_95", "low_80", "median", "high_80", "high_95"]
+BANDS = 0.025, 0.1, 0.5, 0.9, 0.975
 ONCE = (
     "Every patient is tested by a single fit: how much predictions change from fit to fit is not known. Ask for "
     "repeated folds, several seeds, or train-one/test-nine."
 )
-SHARES = dict.fromkeys(("Nogueira", "95 % from", "to", "Jaccard", "Jaccard of a patient's sets"), ".2f")
+LISTED = "Listed by any", "by half", "by all"
+SHARES = dict.fromkeys((*LISTED, "Nogueira", "95 % from", "to", "Jaccard", "Jaccard of a patient's sets"), ".2f")
 TOP = 20  # factors drawn
 
 
@@ -47,7 +47,7 @@ def stability(subject: Subject) -> Section:
             rows.append({"Horizon": horizon, "Model": model, "Patients": int(measured["rows"]), **_columns(measured)})
             facts |= {f"instability.{horizon:g}.{model}": plain(found.mape)}
             facts["instability.fits"] = int(found.frame["models"].max())
-            panels.append((model, found.bands(BINS)[BANDS].to_numpy()))
+            panels.append((model, _bands(subject, model, horizon, found.frame)))
         if panels:
             parts.append(_instability_figure(panels, rows, horizon, subject.data.unit))
     parts.append(_instability_table(rows) if rows else Text((ONCE,)))
@@ -57,6 +57,28 @@ def stability(subject: Subject) -> Section:
     return Section("stability", "Stability", lead, parts, facts)
 
 
+def _bands(subject: Subject, model: str, horizon: float, patients: pd.DataFrame) -> np.ndarray:
+    """Return mean predictions, by groups of patients alike in them, and between what single fits' predictions lie.
+
+    Array (k, 6): the mean, and it plus the quantiles `BANDS` of the distances of single predictions from the patient's
+    own mean.
+    """
+    mean = patients["mean"].to_numpy()
+    several = np.flatnonzero(patients["models"].to_numpy() > 1)
+    several = several[np.argsort(mean[several], kind="stable")]
+    code = np.full(len(mean), -1)
+    code[several] = np.arange(len(several)) * BINS // len(several)
+    group, apart = [], []
+    for judged in subject.models[model]:
+        rows = judged.rows[code[judged.rows] >= 0]
+        said = judged.event_probability([horizon])[code[judged.rows] >= 0, 0]
+        group.append(code[rows])
+        apart.append((said - mean[rows]).astype(np.float32))
+    spread = pd.Series(np.concatenate(apart)).groupby(np.concatenate(group)).quantile(BANDS).unstack()
+    middle = pd.Series(mean[several]).groupby(code[several]).mean()
+    return np.column_stack([middle, middle.to_numpy()[:, None] + spread.to_numpy()])
+
+
 def _columns(measured: pd.Series) -> dict[str, float]:
     return dict(zip(DISTANCES, measured[["mape", "mape_median", "mape_95"]].tolist(), strict=True))
 
@@ -64,7 +86,7 @@ def _columns(measured: pd.Series) -> dict[str, float]:
 def _instability_figure(
     panels: list[tuple[str, np.ndarray]], rows: list[dict[str, Any]], horizon: float, unit: str
 ) -> Figure:
-    words = f"by {when(horizon, unit)}"
+    words = f"by {horizon:g} {unit}"
     alt = f"Single fits' predictions against their mean {words}. " + " ".join(
         f"{model}: a patient's predictions are {row['MAPE']:.3f} from their mean, on average."
         for (model, _), row in zip(panels, rows[-len(panels) :], strict=True)
@@ -73,7 +95,10 @@ def _instability_figure(
     def draw(figure) -> None:
         figures.instability(figure, panels, words)
 
-    note = "Line: median of single fits. Dark band: 80 % of them, pale band: 95 %."
+    note = (
+        "Around each patient's own mean: the median of single fits (line), 80 % of them (dark band) and 95 % (pale). A "
+        "model that every fit makes alike is a line."
+    )
     return Figure(
         f"instability-{horizon:g}",
         f"Instability of predictions {words}",
@@ -112,7 +137,12 @@ def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
         facts[f"stability.{model}.jaccard"] = plain(own.loc[model, "jaccard"])
     frame = own.rename(columns=names).astype(object).where(own.notna().to_numpy(), UNDEFINED)
     frame = frame.rename_axis("Model").reset_index()
-    note = f"1: the same factors in every fold; Nogueira 0: as by chance. {measured.attrs['nogueira']}."
+    shared = {model: _agreement(runs.agreement(model)) for model in choosing}
+    frame = frame.join(pd.DataFrame([shared[model] for model in choosing]))
+    note = (
+        f"1: the same factors in every fold; Nogueira 0: as by chance. {measured.attrs['nogueira']}. Listed: of "
+        "patients whom several fits did not train on, the mean number of factors that any, half and all of these list."
+    )
     shares = frequency.loc[choosing].reset_index()
     shares.columns = ["Model", "Factor", "Folds", "Of", "Share of patients"]
     said = "Folds: those that use the factor for half of their training patients or more."
@@ -122,6 +152,18 @@ def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
         _frequency_figure(shares, choosing),
         Table("factor-frequency", "How often each factor is selected", shares, said, formats),
     ]
+
+
+def _agreement(table: pd.DataFrame) -> dict[str, float | str]:
+    """Return how many factors any, half and all fits of a patient list, mean over patients of several fits."""
+    said = table[table.iloc[:, 0] > 1]
+    if not len(said):
+        return dict.fromkeys(LISTED, UNDEFINED)
+    models, counts = said.iloc[:, 0].to_numpy()[:, None], said.iloc[:, 1:].to_numpy()
+    return {
+        name: float((counts >= least).sum(axis=1).mean())
+        for name, least in zip(LISTED, (1, models / 2, models), strict=True)
+    }
 
 
 def _frequency_figure(shares: pd.DataFrame, models: list[str]) -> Figure:

@@ -14,6 +14,7 @@ from survlspin.metrics import (
     calibration_in_the_large,
     calibration_slope,
     concordance,
+    d_calibration,
     net_benefit,
     observed_expected,
     poisson_slope,
@@ -22,7 +23,7 @@ from survlspin.metrics import (
 from survlspin.metrics.auc import auc
 from survlspin.metrics.brier import brier, integrated_brier, scaled_brier
 from survlspin.probes import Probes
-from survlspin.report import performance_means, performance_tested
+from survlspin.report import performance_means, performance_stability, performance_tested
 from survlspin.report.drawing import svg
 from survlspin.report.parts import Figure, Table, Text
 from survlspin.report.performance import performance_sections
@@ -83,9 +84,9 @@ def by_hand(subject, model, of):
     return FoldMean(np.array([e.value for e in estimates]), influence, trained)
 
 
-def own_hazard(time, risk, fit):
+def own_hazard(time, risk, fit, until=HORIZON):
     steps = np.concatenate([[0.0], fit.hazard[fit.chosen]])
-    return steps[np.searchsorted(fit.times, np.minimum(time, HORIZON), "right")] * np.exp(np.float64(risk))
+    return steps[np.searchsorted(fit.times, np.minimum(time, until), "right")] * np.exp(np.float64(risk))
 
 
 def asked(*keys):
@@ -191,6 +192,25 @@ def test_instability_probes_and_frequencies_are_those_of_the_comparison(subject,
     assert facts["stability.LASSO.nogueira"] == runs.stability().loc["LASSO", "nogueira"]
     frame = tables(sections["stability"])["factor-frequency"].set_index(["Model", "Factor"])
     assert frame.loc[("LASSO", "pnodes"), "Share of patients"] == runs.frequency().loc[("LASSO", "pnodes"), "share"]
+
+
+def test_bands_of_instability_lie_around_each_patients_own_mean(subject):
+    same = [
+        replace(judged, probabilities=lambda times, j=judged: j.rows[:, None] / 700) for judged in subject.models["Cox"]
+    ]
+    patients = pd.DataFrame({"models": 2, "mean": np.arange(len(subject.outcome)) / 700})
+    rows = performance_stability._bands(replace(subject, models={"Cox": same}), "Cox", HORIZON, patients)
+    assert rows.shape == (15, 6)
+    assert rows[:, 1:] == pytest.approx(np.repeat(rows[:, :1], 5, axis=1), abs=1e-6)
+
+
+def test_d_calibration_is_that_of_the_metric(subject, facts):
+    p = []
+    for fit in (fit for fit in subject.runs.fits if fit.model == "Cox"):
+        outcome = subject.outcome.take(subject.runs.folds[fit.fold].test)
+        hazard = own_hazard(outcome.time, fit.risk[fit.chosen], fit, until=np.inf)
+        p.append(d_calibration(outcome.time, outcome.event, -np.expm1(-hazard)).p)
+    assert facts["d_calibration.Cox.p"] == pytest.approx(np.median(p), rel=1e-6)
 
 
 def test_sets_of_factors_are_counted_over_fits(subject, sections, facts):
