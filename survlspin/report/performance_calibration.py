@@ -105,6 +105,7 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
     curves, spread, edges, shares = [], [], np.linspace(0, 1, BINS + 1), []
     for tested in tested_of(subject, model, grid):
         try:
+            tested.censored_at_random()
             p = tested.probability(horizon)
             ends = np.nanquantile(p, ENDS)
             at = np.linspace(*ends, POINTS)

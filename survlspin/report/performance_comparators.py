@@ -35,7 +35,6 @@ def comparators(subject: Subject, found: Evaluation) -> Section:
     ranked = {model: verdict(found.averages["c.harrell", model]) for model in others}
     for word in ("better", "worse", "unclear"):
         facts[f"comparators.{word}"] = [model for model, said in ranked.items() if said == word]
-    texts = [_sentence(a) for a in averages if a.measure.better]
     lead = _lead(reference, ranked)
     note = (
         f"Each model minus {reference}, fold by fold on the same rows; intervals as above. Of many differences one in "
@@ -43,7 +42,7 @@ def comparators(subject: Subject, found: Evaluation) -> Section:
     )
     parts: list[Text | Table | Figure] = [
         _figure(found, others),
-        Text(tuple(text for text in texts if text)),
+        Text(_sentences(averages) or ("By no measure can any model be told apart from it.",)),
         Table("comparators", f"Paired differences from {reference}", _frame(averages, reference), note, DIGITS),
     ]
     return Section("comparators", "Comparators", lead, parts, facts)
@@ -75,13 +74,15 @@ def _lead(reference: str, ranked: dict[str, str]) -> str:
     return f"By Harrell's C on the same patients: {'; '.join(said)}."
 
 
-def _sentence(a: Average) -> str:
-    """Say of one difference who is better, where that can be told."""
-    said = verdict(a)
-    value, _, low, high = a.difference
-    if said == "unclear":
-        return ""
-    return f"{a.measure.title}: {a.model} is {said} ({value:+.4f}; {low:+.4f} to {high:+.4f})."
+def _sentences(averages: list[Average]) -> tuple[str, ...]:
+    """Say of each model by which measures it is better, and by which worse, where that can be told."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for a in averages:
+        if (word := verdict(a)) != "unclear":
+            value, _, low, high = a.difference
+            words = f"{a.measure.title} ({value:+.4f}; {low:+.4f} to {high:+.4f})"
+            told.setdefault((a.model, word), []).append(words)
+    return tuple(f"{model} is {word} by {', '.join(words)}." for (model, word), words in told.items())
 
 
 def _frame(averages: list[Average], reference: str) -> pd.DataFrame:

@@ -154,6 +154,7 @@ def _forms(subject: Subject, grid: np.ndarray) -> list[Table | Figure | Text]:
     tenths, tested_rows, fits = np.zeros((TENTHS, 2)), np.zeros(len(subject.outcome), dtype=bool), 0
     for tested in tested_of(subject, model, grid):
         try:
+            tested.censored_at_random()
             expected = tested.own_hazard(horizon)
         except InputError as error:
             return [Text((f"The form of effects is not looked at: {error.found}",))]

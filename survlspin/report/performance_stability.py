@@ -50,7 +50,7 @@ def stability(subject: Subject) -> Section:
             panels.append((model, _bands(subject, model, horizon, found.frame)))
         if panels:
             parts.append(_instability_figure(panels, rows, horizon, subject.data.unit))
-    parts.append(_instability_table(rows) if rows else Text((ONCE,)))
+    parts.append(_instability_table(rows, len(subject.runs.folds)) if rows else Text((ONCE,)))
     if subject.runs is not None:
         parts += _selection(subject, facts)
     lead = "What would another sample have given? Predictions of the same patient, and the factors selected, over fits."
@@ -109,12 +109,14 @@ def _instability_figure(
     )
 
 
-def _instability_table(rows: list[dict[str, Any]]) -> Table:
+def _instability_table(rows: list[dict[str, Any]], n_folds: int) -> Table:
     note = (
         "MAPE: mean absolute distance of a single fit's probability from the mean of all fits that test the patient. "
         "There is no fit to all patients to compare with, as bootstrap studies have: with few fits the mean lies "
         "closer to each."
     )
+    if n_folds == 1:
+        note += " All were trained on the same patients, and differ by their seeds alone."
     formats = {"Horizon": "g", "Patients": ",d", **dict.fromkeys(DISTANCES, ".4f")}
     return Table("instability", "Instability of predictions", pd.DataFrame(rows), note, formats)
 
@@ -131,10 +133,10 @@ def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
         "folds": "Folds", "nogueira": "Nogueira", "nogueira_low": "95 % from", "nogueira_high": "to",
         "jaccard": "Jaccard", "patient_jaccard": "Jaccard of a patient's sets",
     }  # fmt: skip
-    own = measured.loc[choosing]
+    own = measured.loc[choosing].dropna(axis=1, how="all")
     for model in choosing:
-        facts[f"stability.{model}.nogueira"] = plain(own.loc[model, "nogueira"])
-        facts[f"stability.{model}.jaccard"] = plain(own.loc[model, "jaccard"])
+        facts[f"stability.{model}.nogueira"] = plain(measured.loc[model, "nogueira"])
+        facts[f"stability.{model}.jaccard"] = plain(measured.loc[model, "jaccard"])
     frame = own.rename(columns=names).astype(object).where(own.notna().to_numpy(), UNDEFINED)
     frame = frame.rename_axis("Model").reset_index()
     shared = {model: _agreement(runs.agreement(model)) for model in choosing}

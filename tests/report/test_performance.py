@@ -336,6 +336,22 @@ def test_what_cannot_be_measured_is_coded(subject):
     assert np.isfinite(found["c.harrell"].value)
 
 
+def test_rows_that_enter_late_are_ranked_and_the_rest_is_undefined(subject):
+    y = np.empty(len(subject.outcome), dtype=[*subject.data.y.dtype.descr, ("entry", float)])
+    for name in ("event", "time"):
+        y[name] = subject.data.y[name]
+    y["entry"] = y["time"] / 3
+    data = replace(subject.data, y=y)
+    late = replace(subject, data=data, models={"Cox": subject.models["Cox"][:1]}, runs=None, apparent=None)
+    by_key = {s.key: s for s in performance_sections(late)}
+    judged = late.models["Cox"][0]
+    own = concordance(y["time"][judged.rows], y["event"][judged.rows], judged.risk, entry=y["entry"][judged.rows])
+    assert by_key["discrimination"].facts["c.harrell.Cox"] == own.value
+    assert set(tables(by_key["overall"])["overall-numbers"]["Estimate"]) == {"undefined"}
+    assert "enter late" in words(by_key["diagnostics"])
+    assert "enter late" in words(by_key["utility"])
+
+
 def test_intervals_are_symmetric_on_their_scale():
     low, high = limits("log", 2.0, 0.5)
     assert low * high == pytest.approx(4)
