@@ -111,7 +111,7 @@ def _reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
 
     What is not said on the command line is as in the call that the store or the model keeps.
     """
-    from survlspin.report.source import call_of, is_store
+    from survlspin.report.kept import call_of, is_store
 
     options = call_of(given["path"]).get("options")
     if options is None and given["data"] is None:

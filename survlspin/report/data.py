@@ -173,13 +173,13 @@ def _sample_size(subject: Subject, design: Design) -> tuple[Table, dict[str, Any
     at_risk = float(np.sum(outcome.time - start))
     horizon = subject.horizons[0]
     found = needed(p, max(1, outcome.n_events) / at_risk, at_risk / len(outcome), horizon)
-    rows = [
+    rows: list[tuple[str, float]] = [
         ("candidate parameters (columns)", p),
         ("needed: predictors shrink by at most 10 %", found.shrinkage),
         ("needed: explained variation is overestimated by at most 0.05", found.optimism),
         (f"needed: risk at {horizon:g} is known within 0.05", found.margin),
     ]
-    facts = {"sample.parameters": p, "sample.needed": found.n}
+    facts: dict[str, Any] = {"sample.parameters": p, "sample.needed": found.n}
     if sets:
         n, events = (np.array(each) for each in zip(*((len(s), outcome.take(s).n_events) for s in sets), strict=True))
         middle = float(np.median(events))
@@ -218,7 +218,7 @@ def _facts(subject: Subject, design: Design) -> dict[str, Any]:
         "data.events": outcome.n_events,
         "data.recipe": manifest.get("recipe"),
         "data.sha256": _digest(data.source),
-        "data.longest": float(outcome.time.max()),
+        "data.longest": follow_up.last_known(outcome, subject.min_cell),
         "data.min_cell": subject.min_cell,
         "data.preparation": "Numbers are centred and scaled, categories coded against their most frequent level",
         "outcome.time": options.get("time") or manifest.get("roles", {}).get("time"),

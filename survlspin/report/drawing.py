@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from survlspin.curve import COLORS
 
@@ -16,7 +16,7 @@ __all__ = ["COLORS", "GREY", "INK", "PALE", "inlined", "svg"]
 
 INK, GREY, PALE = "#000000", "#767676", "#d9d9d9"  # text and axes; what is beside the point; grids and grounds
 FONTS = ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "DejaVu Sans", "sans-serif"]
-STYLE = {
+STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],  # whose widths are known everywhere; the file names the fonts of the page
     "font.size": 10,

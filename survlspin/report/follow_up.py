@@ -32,7 +32,7 @@ def reporting_times(last: float, steps: int = TIMES) -> np.ndarray:
     >>> reporting_times(2659.0)
     array([   0.,  500., 1000., 1500., 2000., 2500.])
     """
-    ticks = MaxNLocator(steps, steps=[1, 2, 2.5, 5, 6, 10]).tick_values(0, last)
+    ticks = np.asarray(MaxNLocator(steps, steps=[1, 2, 2.5, 5, 6, 10]).tick_values(0, last))
     return np.minimum(ticks, last)[(ticks >= 0) & (ticks <= last * (1 + 1e-9))]
 
 

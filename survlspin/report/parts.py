@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,7 @@ class Section:
     key: str
     title: str
     lead: str
-    parts: list[Text | Table | Figure]
+    parts: Sequence[Text | Table | Figure]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from survlspin import __version__
 from survlspin._messages import listed
 from survlspin.folds import Fold
 from survlspin.results import settled
+from survlspin.runs import Runs
 from survlspin.splits import PARTS
 from survlspin.store import versions
 
@@ -38,11 +39,11 @@ def protocol_section(subject: Subject) -> Section:
     said, facts = _words(subject)
     parts: list[Text | Table | Figure] = [Text(said)]
     if subject.runs is not None:
-        parts += [picture(subject.runs.folds.values()), _manifest(subject)]
+        parts += [picture(subject.runs.folds.values()), *_manifest(subject.runs)]
     tuning, found = _tuning(subject)
-    parts += [*tuning, _settings(subject), _again(subject)]
+    parts += [*tuning, *_settings(subject), _again(subject)]
     lead = "Which patients trained, validated and tested each model, what chose its settings, and how to do it again."
-    return Section("protocol", "Protocol", lead, [part for part in parts if part is not None], {**facts, **found})
+    return Section("protocol", "Protocol", lead, parts, {**facts, **found})
 
 
 def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -138,18 +139,19 @@ def _runs(row: np.ndarray) -> list[tuple[str, float, float]]:
     return [(PARTS[code - 1], float(start), float(width)) for code, start, width in pieces if code]
 
 
-def _manifest(subject: Subject) -> Table:
-    splits = subject.runs.splits
+def _manifest(runs: Runs) -> list[Table]:
+    if (splits := runs.splits) is None:
+        return []
     frame = splits[splits["rows"] > 0].reset_index(drop=True)
     note = (
         "SHA-256 of the labels of the rows, sorted, each followed by a line feed: the split can be checked without "
         f"naming anybody. Seed of the split: {splits.attrs.get('seed')}."
     )
     counts = {"rows": (), "patients": (), "events": ()}
-    return Table("splits", "Split manifest", frame, note, counts=counts)
+    return [Table("splits", "Split manifest", frame, note, counts=counts)]
 
 
-def _tuning(subject: Subject) -> tuple[list[Text | Table], dict[str, Any]]:
+def _tuning(subject: Subject) -> tuple[Sequence[Text | Table], dict[str, Any]]:
     """Return what chose the settings, and whether it saw test rows."""
     if subject.runs is None:
         return [], {}
@@ -178,7 +180,7 @@ def _params(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in shown.items()) or "as given"
 
 
-def _settings(subject: Subject) -> Table | None:
+def _settings(subject: Subject) -> list[Table]:
     """Return the settings of every model that is compared; of a single model they are in its specification."""
     models = subject.plan.get("models", {})
     rows = [
@@ -187,7 +189,7 @@ def _settings(subject: Subject) -> Table | None:
         for setting, value in [("class", entry["settings"]["class"]), *entry["settings"]["params"].items()]
     ]
     frame = pd.DataFrame(rows, columns=["model", "setting", "value"])
-    return Table("settings", "Settings of every model before tuning", frame) if rows else None
+    return [Table("settings", "Settings of every model before tuning", frame)] if rows else []
 
 
 def _plain(value: Any) -> str:

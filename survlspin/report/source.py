@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +14,19 @@ import pandas as pd
 from survlspin._messages import listed, nearest
 from survlspin._patients import labels_of
 from survlspin.errors import InputError
-from survlspin.fitting import KEPT
-from survlspin.job import CALL
 from survlspin.outcome import Outcome
 from survlspin.runs import Runs
 from survlspin.storage import FOLDER, MODEL, load
-from survlspin.store import Store, fingerprint
-from survlspin.study import UNKNOWN_UNIT, Study
+from survlspin.store import Store
+from survlspin.study import Study
 from survlspin.survival import CoxModel
+
+from .kept import call_of, digest_of, is_store, model_in
 
 if TYPE_CHECKING:
     from survlspin.tuning import Ledger
 
-__all__ = ["Judged", "Subject", "call_of", "in_unit", "is_store", "model_in", "subject_of"]
+__all__ = ["Judged", "Subject", "subject_of"]
 
 EXTERNAL = "external"  # what `survlspin.External` calls its fold
 LEVELS = 20  # of a column by which subgroups are told apart
@@ -144,37 +143,6 @@ class Subject:
         return None if self.runs is None else self.runs.attrs.get("partial")
 
 
-def is_store(path: str | Path) -> bool:
-    """Return whether a folder is a store, True, or holds a fitted model, False; SL-621 where it is neither."""
-    path = Path(path)
-    if (path / "plan.json").exists():
-        return True
-    if model_in(path) is not None:
-        return False
-    found = f"{path} is neither a store of survlspin run nor a folder of survlspin fit."
-    raise InputError("SL-621", found, "Name the folder that --store or --out named.")
-
-
-def model_in(path: Path) -> Path | None:
-    """Return the folder of the saved model: the one named, or the one in it that `survlspin fit` and `run` write."""
-    return next((folder for folder in (path, path / FOLDER) if (folder / MODEL).exists()), None)
-
-
-def call_of(path: str | Path) -> dict[str, Any]:
-    """Return what is kept of the call that made a store or a model: ``version``, ``options``; empty if nothing is."""
-    path = Path(path)
-    if is_store(path):
-        return Store.read(path).get_json(CALL) or {}
-    for folder in (path, path.parent):  # the model's own folder may be named
-        kept = folder / KEPT
-        if kept.exists() and model_in(folder) == model_in(path):
-            try:
-                return json.loads(kept.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise InputError("SL-631", f"{kept} cannot be read.", "Put back a copy of it, or remove it.") from error
-    return {}
-
-
 def subject_of(
     path: str | Path,
     data: Study,
@@ -215,7 +183,7 @@ def subject_of(
         SL-626 subgroups; SL-627 a model of something else than survival; SL-369 a store without any fit.
     """
     _check(data, horizons, thresholds, subgroups)
-    asked = {
+    asked: dict[str, Any] = {
         "path": Path(path),
         "data": data,
         "call": call_of(path),
@@ -262,29 +230,15 @@ def _of_runs(runs: Runs, name: str) -> list[Judged]:
 
 
 def _of_model(path: Path, data: Study, development: Study | None, call: dict[str, Any], **asked: Any) -> Subject:
-    model = load(model_in(path))
+    model = load(model_in(path) or path)
     name = type(model).__name__
     if not isinstance(model, CoxModel):
         found = f"{path} holds a {name}, which does not predict the survival of one event."
         raise InputError("SL-627", found, "Name another model.")
-    everyone, nobody = np.arange(len(data.X)), np.arange(0)
     known = call.get("fingerprint")
     same = known is not None and known == digest_of(data)
-    trained = everyone
-    if same and call["test"]:
-        from survlspin.sample import sample_of
-
-        trained, rows = sample_of(data).apart(call["test"], call["seed"])
-    own = judged_by(model, data, trained, trained) if same else None
-    where = development if not same and development is not None and known == digest_of(development) else None
-    if same and call["test"]:
-        said, judged = "rows set apart before the fit, which chose nothing", judged_by(model, data, rows, trained)
-    elif same:
-        said, judged = "the rows that the model was made from, which flatters it (apparent performance)", own
-    else:
-        said, judged = "patients of other data than the model was made from", judged_by(model, data, everyone, nobody)
-    if not same and known is None:
-        said = "patients of whom it is not known whether the model was made from them"
+    judged, own, said = _own_rows(model, data, call) if same else _other_rows(model, data, known is not None)
+    made_from = not same and development is not None and known == digest_of(development)
     return Subject(
         kind="model",
         path=path,
@@ -293,11 +247,33 @@ def _of_model(path: Path, data: Study, development: Study | None, call: dict[str
         judged_on=said,
         external=not same and known is not None,
         apparent=own,
-        development=where,
+        development=development if made_from else None,
         model=model,
         call=call,
         **asked,
     )
+
+
+def _own_rows(model: CoxModel, data: Study, call: dict[str, Any]) -> tuple[Judged, Judged, str]:
+    """Judge a model on rows of the data that it was made from: those set apart, if any were; and on its own."""
+    if not call["test"]:
+        everyone = np.arange(len(data.X))
+        own = judged_by(model, data, everyone, everyone)
+        return own, own, "the rows that the model was made from, which flatters it (apparent performance)"
+    from survlspin.sample import sample_of
+
+    trained, rows = sample_of(data).apart(call["test"], call["seed"])
+    pair = (judged_by(model, data, each, trained) for each in (rows, trained))
+    return *pair, "rows set apart before the fit, which chose nothing"
+
+
+def _other_rows(model: CoxModel, data: Study, known: bool) -> tuple[Judged, None, str]:
+    """Judge a model on data that it was not made from, as far as that is known."""
+    words = {
+        True: "patients of other data than the model was made from",
+        False: "patients of whom it is not known whether the model was made from them",
+    }
+    return judged_by(model, data, np.arange(len(data.X)), np.arange(0)), None, words[known]
 
 
 def judged_by(model: CoxModel, data: Study, rows: np.ndarray, trained: np.ndarray) -> Judged:
@@ -313,16 +289,6 @@ def judged_by(model: CoxModel, data: Study, rows: np.ndarray, trained: np.ndarra
         return found
 
     return Judged("all", 0, rows, trained, risk, probabilities, model)
-
-
-def in_unit(data: Study, unit: str | None) -> Study:
-    """Return data whose unit of time is called as given, or "time units" where nothing is known of it."""
-    return replace(data, unit=unit or ("time units" if data.unit == UNKNOWN_UNIT else data.unit))
-
-
-def digest_of(data: Study) -> str:
-    """Return the fingerprint of data, as a store keeps it."""
-    return fingerprint(data.X, data.y, labels_of(data.X), data.groups)
 
 
 def _least(data: Study) -> int:

@@ -15,8 +15,9 @@ from survlspin.fitting import coefficients
 from survlspin.survival import CoxModel
 
 from .follow_up import reporting_times
+from .kept import model_in
 from .parts import Section, Table, Text
-from .source import Subject, model_in
+from .source import Subject
 from .table_one import is_number
 
 __all__ = ["Worked", "invented", "model_section", "worked"]

@@ -150,6 +150,8 @@ def test_print_is_black_on_white_with_every_table(opened):
     assert luminance(colors(page, "section > p:not(.lead)", "color")) < 0.01
     assert not page.locator("nav").is_visible()
     assert closed.evaluate(AREA) > 1000
+    page.set_viewport_size({"width": 700, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") == 700
     paper = page.pdf(format="A4")
     assert paper.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", paper)) >= 5

@@ -9,7 +9,8 @@ from reported import COLUMNS, LABELS, fitted, patients, said, studied, written
 
 from survlspin import CoxPH, InputError, LLSPINClassifier
 from survlspin.report import subject_of
-from survlspin.report.source import RESTRICTED, call_of
+from survlspin.report.kept import call_of
+from survlspin.report.source import RESTRICTED
 from survlspin.study import Roles, study_of
 
 ROLES = Roles(time="months", event="died", id="id")
