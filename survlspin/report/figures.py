@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -241,7 +242,9 @@ def heat(figure: Figure, table: pd.DataFrame) -> None:
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
     axes.set_yticks(np.arange(rows), [str(name) for name in table.index], parse_math=False, fontsize=8)
-    axes.set_xticks(np.arange(columns), [str(name) for name in table.columns], parse_math=False, fontsize=8)
+    axes.set_xticks(
+        np.arange(columns), [_folded(str(name), 14) for name in table.columns], parse_math=False, fontsize=8
+    )
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
 
@@ -254,9 +257,14 @@ def _panels(figure: Figure, titles: Sequence[str]) -> list[Axes]:
     for axes in grid[n:]:
         axes.remove()
     for axes, title in zip(grid, titles, strict=False):
-        axes.set_title(title, fontsize=9, loc="left", parse_math=False)
+        axes.set_title(_folded(title), fontsize=9, loc="left", parse_math=False)
         axes.tick_params(labelsize=8)
     return list(grid[:n])
+
+
+def _folded(text: str, width: int = 26) -> str:
+    """Return a name in at most two lines."""
+    return fill(text, width, max_lines=2, placeholder=" …")
 
 
 def _below(axes: Axes, panel: Panel, top: float) -> None:

@@ -12,7 +12,7 @@ from ..metrics.calibration_groups import d_calibration
 from ..metrics.calibration_smooth import calibration_curve
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import UNDEFINED, Evaluation, plain, tested_of
+from .performance_means import Evaluation, plain, said, tested_of, within
 
 if TYPE_CHECKING:
     from .performance_tested import Tested
@@ -132,23 +132,14 @@ def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, An
     """Return the figure and the table of the curves at a horizon."""
     words = f"by {horizon:g} {subject.data.unit}"
     rows = [
-        {
-            "Model": model,
-            "Measure": part.upper(),
-            "Mean over folds": said_or(np.mean(curve[part])),
-            "Lowest": said_or(np.min(curve[part])),
-            "Highest": said_or(np.max(curve[part])),
-        }
-        for model, curve in curves.items()
-        for part in PARTS
+        {"Model": model, **{part.upper(): _between(curve[part]) for part in PARTS}} for model, curve in curves.items()
     ]
     note = (
         "ICI, E50, E90: mean, median and 90th percentile over test rows of the distance between the predicted "
-        "probability and the smooth curve. Lowest and highest: of the folds."
+        "probability and the smooth curve. Mean over fits; in brackets the lowest and the highest of them."
     )
-    formats = dict.fromkeys(("Mean over folds", "Lowest", "Highest"), ".3f")
     name = f"calibration-curve-{horizon:g}"
-    table = Table(name, f"Distance from perfect calibration {words}", pd.DataFrame(rows), note, formats)
+    table = Table(name, f"Distance from perfect calibration {words}", pd.DataFrame(rows), note)
     panels = [
         figures.Panel(
             model,
@@ -186,6 +177,6 @@ def _seen(model: str, curve: dict[str, Any]) -> str:
     return f"{model} is at most {abs(d):.2f} off, {side} the diagonal where {x:.2f} is predicted."
 
 
-def said_or(value: float) -> float | str:
-    """Return a number as a cell, "undefined" where there is none."""
-    return UNDEFINED if np.isnan(value) else float(value)
+def _between(values: np.ndarray) -> str:
+    """Return a mean over fits with their lowest and highest value as text."""
+    return within(np.mean(values), np.min(values), np.max(values)) if len(values) > 1 else said(values[0])

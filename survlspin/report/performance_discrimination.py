@@ -151,12 +151,13 @@ def _by_definition(subject: Subject, model: str, grid: np.ndarray) -> pd.Series 
             panel = panel[~panel["definition"].str.contains("Antolini")]
         panels.append(panel.assign(definition=panel["definition"].map(_short)).set_index("definition"))
     means = sum(panel[["C", "tied"]] for panel in panels) / len(panels)
-    return means.apply(lambda row: f"{said(row['C'])} ({100 * row['tied']:.1f} %)", axis=1)
+    tied = means["tied"].map(lambda share: "" if np.isnan(share) else f" ({100 * share:.1f} %)")
+    return means["C"].map(said) + tied
 
 
 def _short(definition: str) -> str:
     """Return a definition without what differs from fold to fold."""
-    return re.sub(r"[,;] G=[^;)]*", "", definition)
+    return re.sub(r"[,;] G=[^;)]*|; undefined.*", "", definition)
 
 
 def _curve(subject: Subject) -> list[Table | Figure | Text]:

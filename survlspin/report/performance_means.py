@@ -207,7 +207,9 @@ def limits(scale: str, value: float, se: float) -> tuple[float, float]:
     """Return the 95 % interval that is symmetric on a scale: "logit", "log" or "plain"."""
     if scale == "logit":
         return logit_interval(value, se)
-    if scale == "log" and value > 0:
+    if scale == "log":
+        if not value > 0:
+            return value, float("nan")
         factor = float(np.exp(Z95 * se / value))
         return value / factor, value * factor
     return value - Z95 * se, value + Z95 * se

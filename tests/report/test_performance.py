@@ -352,8 +352,23 @@ def test_rows_that_enter_late_are_ranked_and_the_rest_is_undefined(subject):
     assert "enter late" in words(by_key["utility"])
 
 
+def test_nobody_has_the_event(subject):
+    y = subject.data.y.copy()
+    y["event"] = False
+    bare = replace(subject, data=replace(subject.data, y=y), models={"Cox": subject.models["Cox"][:1]}, runs=None)
+    by_key = {s.key: s for s in performance_sections(bare)}
+    assert by_key["discrimination"].facts["c.harrell.Cox"] is None
+    assert "undefined" in by_key["discrimination"].lead
+    panel = tables(by_key["discrimination"])["c-definitions"]
+    assert set(panel["Cox"]) == {"undefined"}
+    assert by_key["calibration"].facts["oe.1825.Cox"] == 0
+    for figure in (part for s in by_key.values() for part in s.parts if isinstance(part, Figure)):
+        assert svg(figure)
+
+
 def test_intervals_are_symmetric_on_their_scale():
     low, high = limits("log", 2.0, 0.5)
+    assert limits("log", 0.0, 0.0)[0] == 0
     assert low * high == pytest.approx(4)
     assert limits("plain", 2.0, 0.5) == pytest.approx((1.02, 2.98), abs=1e-3)
     assert limits("logit", 0.9, 0.05)[1] < 1 < limits("plain", 0.9, 0.06)[1]
