@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pandas as pd
 
 from survlspin._messages import listed
 from survlspin.cohort.flow import Count
-from survlspin.design import Design
+from survlspin.design import Design, check_leaks
+from survlspin.errors import InputWarning
 from survlspin.outcome import Outcome
 
 from . import follow_up
@@ -217,7 +219,7 @@ def _facts(subject: Subject, design: Design) -> dict[str, Any]:
         "data.rows": len(data.X),
         "data.events": outcome.n_events,
         "data.recipe": manifest.get("recipe"),
-        "data.sha256": _digest(data.source),
+        "data.sha256": _digest(data.source) or subject.plan.get("data", {}).get("fingerprint"),
         "data.longest": follow_up.last_known(outcome, subject.min_cell),
         "data.min_cell": subject.min_cell,
         "data.preparation": "Numbers are centred and scaled, categories coded against their most frequent level",
@@ -232,10 +234,20 @@ def _facts(subject: Subject, design: Design) -> dict[str, Any]:
         "competing.words": competing,
         "followup.median": None if np.isnan(median) else float(median),
         "predictors.n": p,
+        "predictors.leaks": _leaks(subject),
         "predictors.coding": f"{numbers} variables enter as numbers and {p - numbers} as categories, "
         f"{len(design.columns)} columns in all; numbers are centred and scaled, not cut into groups",
         "missing.words": "Rows with missing values are refused, naming the column; nothing is imputed",
     }
+
+
+def _leaks(subject: Subject) -> str:
+    """Return what is found of predictors that give the outcome away."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        check_leaks(subject.data.X, subject.outcome)
+    found = [warning.message.found.rstrip(".") for warning in caught if isinstance(warning.message, InputWarning)]
+    return "; ".join(found) or "none follows the event or its time exactly, and none numbers the rows"
 
 
 def _digest(source: str) -> str | None:

@@ -61,6 +61,8 @@ def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
     }
     development = "Development of models and their comparison" if subject.kind == "study" else "Evaluation of a model"
     facts["report.objective"] = f"{development}, judged on {subject.judged_on}"
+    if not facts["protocol.apparent"]:
+        facts["protocol.apart"] = f"Judged on {subject.judged_on}"
     if subject.external:
         facts["external.words"] = "evaluated on another data set"
     if (runs := subject.runs) is None:
