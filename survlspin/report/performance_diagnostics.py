@@ -116,13 +116,13 @@ class _OverTime:
 
     def figure(self, subject: Subject) -> list[Figure]:
         """Return the picture of the effect of the index over time."""
-        kept = self.sums[:, 0] > 1
+        often = sum(len(judged.rows) for judged in subject.models[subject.reference]) / _distinct(subject)
+        kept = self.sums[:, 0] / often > max(1, subject.min_cell)
         if not kept.any():
             return []
         n, total, squares = self.sums[kept].T
         middle = ((self.edges[1:] + self.edges[:-1]) / 2)[kept]
         value = total / n
-        often = sum(len(judged.rows) for judged in subject.models[subject.reference]) / _distinct(subject)
         reach = Z95 * np.sqrt(np.maximum(squares / n - value**2, 0) / np.maximum(n / often, 1))
         line = figures.Line(subject.reference, middle, value, value - reach, value + reach)
         alt = (
@@ -168,7 +168,9 @@ def _forms(subject: Subject, grid: np.ndarray) -> list[Table | Figure | Text]:
         tested_rows[tested.judged.rows] = True
         fits += len(tested.judged.rows)
     often = fits / tested_rows.sum()  # how often a patient counts
-    parts: list[Table | Figure | Text] = [_tenths(model, horizon, subject.data.unit, tenths / often)]
+    parts: list[Table | Figure | Text] = []
+    if (tenths[:, 0] / often).min() >= subject.min_cell:
+        parts.append(_tenths(model, horizon, subject.data.unit, tenths / often))
     if frame := _by_variable(groups, {name: cells / often for name, cells in sums.items()}):
         parts.append(_variables(model, frame))
     return parts

@@ -24,6 +24,11 @@ ASK = (
     "No decision curve is drawn: from which predicted probability on one would act is a clinical question that no "
     "default can answer. Name such probabilities, as --thresholds 0.1,0.2,0.3."
 )
+CENSORING = (
+    "Weights for censored rows, here as for Uno's C, the AUC and net benefit, are of the rows that are judged, as in "
+    "the STRATOS guidance. Programs that take them from the training rows, as scikit-survival does where it is given "
+    "those, get other numbers: from training rows with a longer follow-up, Brier scores that are far too good."
+)
 GROUPS = "event by then", "no event by then", "censored before"
 
 
@@ -34,6 +39,7 @@ def overall(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
         Table("overall", title, found.summary("overall"), found.definitions("overall")),
         Table("overall-numbers", "The same with standard errors", found.table("overall"), "", DIGITS),
     ]
+    parts.append(Text((CENSORING,)))
     facts = found.facts("overall")
     if len(grid) > 1:
         facts["ibs.range"] = [float(grid[0]), float(grid[-1])]

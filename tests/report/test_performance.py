@@ -28,6 +28,7 @@ from survlspin.report.drawing import svg
 from survlspin.report.parts import Figure, Table, Text
 from survlspin.report.performance import performance_sections
 from survlspin.report.performance_comparators import comparators
+from survlspin.report.performance_diagnostics import diagnostics
 from survlspin.report.performance_discrimination import discrimination
 from survlspin.report.performance_faithful import faithful
 from survlspin.report.performance_means import Evaluation, evaluate, limits
@@ -248,6 +249,20 @@ def test_a_better_baseline_is_said_so_as_readily_as_a_worse_one(subject):
         assert f"{order[1]} is {word}" in words(section)
         frame = tables(section)["comparators"]
         assert frame.loc[frame["Measure"] == "Harrell's C", "In favour of"].tolist() == ["Cox"]
+
+
+def test_few_events_are_not_drawn_in_tenths(subject):
+    def drawn(least):
+        found = evaluate(subject, asked(), grid_of(subject.outcome))
+        section = diagnostics(replace(subject, min_cell=least), found, grid_of(subject.outcome))
+        return {part.name for part in section.parts if isinstance(part, Figure)}
+
+    assert drawn(0) == {"index-over-time", "oe-by-tenth"}
+    assert drawn(60) == set()
+
+
+def test_where_weights_are_from_is_said(sections):
+    assert "scikit-survival" in words(sections["overall"])
 
 
 def test_a_lone_fit_keeps_the_error_of_the_metric(subject):
