@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from survlspin._messages import listed
+
 from .checklists import sheets
 from .parts import Section, Text
 
@@ -15,6 +17,11 @@ Facts = Mapping[str, Any]
 
 def _small(facts: Facts) -> bool:
     return facts.get("sample.enough") is False
+
+
+def _first(facts: Facts, kind: str, name: str) -> Any:
+    """Return a fact of the model that the report is about first; None where it is not known."""
+    return facts.get(f"{kind}.{facts.get('performance.reference')}.{name}")
 
 
 LIMITS: tuple[tuple[Callable[[Facts], Any], str], ...] = (
@@ -70,6 +77,29 @@ LIMITS: tuple[tuple[Callable[[Facts], Any], str], ...] = (
         "How much of a difference is luck of the starting values: every model was fitted once on every fold.",
     ),
     (
+        lambda f: f.get("comparators.unclear"),
+        "Which of {performance.reference} and {comparators.unclear} ranks patients better: the 95 % intervals of these "
+        "differences include 0.",
+    ),
+    (
+        lambda f: f.get("calibration.missing"),
+        "Whether the probabilities of {calibration.missing} are right: none are kept.",
+    ),
+    (
+        lambda f: _first(f, "ph", "rejected"),
+        "That hazards are proportional: of the prognostic index of {performance.reference} this is rejected at 5 % in "
+        "{ph.FIRST.rejected} of {ph.FIRST.fits} fits.",
+    ),
+    (
+        lambda f: _first(f, "probes", "selected"),
+        "That a factor which is selected means something: of {probes.offered} columns of noise {probes.FIRST.selected} "
+        "were selected for anybody.",
+    ),
+    (
+        lambda f: f.get("protocol.folds") and not f.get("probes.offered"),
+        "How often a factor that means nothing is selected: no probes were offered.",
+    ),
+    (
         lambda f: not f.get("thresholds.words"),
         "Whether acting on the predictions does more good than harm: no threshold probabilities were named.",
     ),
@@ -104,7 +134,7 @@ LIMITS: tuple[tuple[Callable[[Facts], Any], str], ...] = (
         "Whether it may be shown to others: small counts are not hidden (--min-cell).",
     ),
 )
-"""When a sentence holds, and the sentence; names in braces are facts."""
+"""When a sentence holds, and the sentence; names in braces are facts, FIRST is the model that is reported on first."""
 
 
 def cannot_say(facts: Facts) -> list[str]:
@@ -129,8 +159,11 @@ def closing_sections(facts: Facts) -> list[Section]:
 
 
 def _filled(words: str, facts: Facts) -> str:
-    for name in facts:
-        if f"{{{name}}}" in words:
-            value = facts[name]
-            words = words.replace(f"{{{name}}}", f"{value:,g}" if isinstance(value, float | int) else str(value))
+    words = words.replace("FIRST", str(facts.get("performance.reference")))
+    for name in (name for name in facts if f"{{{name}}}" in words):
+        value = facts[name]
+        text = (
+            f"{value:,g}" if isinstance(value, float | int) else listed(value, 20) if isinstance(value, list) else value
+        )
+        words = words.replace(f"{{{name}}}", str(text))
     return words

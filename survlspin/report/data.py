@@ -12,9 +12,10 @@ import pandas as pd
 
 from survlspin._messages import listed
 from survlspin.cohort.flow import Count
-from survlspin.design import Design, check_leaks
+from survlspin.design import Design
 from survlspin.errors import InputWarning
 from survlspin.outcome import Outcome
+from survlspin.study import check_leaks
 
 from . import follow_up
 from .parts import Figure, Section, Table, Text
