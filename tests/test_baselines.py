@@ -1,6 +1,7 @@
 """Models to compare with: equal to the libraries they come from, and usable with any X and y of ours."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -305,6 +306,16 @@ def test_a_forest_of_low_memory_has_the_probabilities_of_one_with_curves(gbsg2):
     expected = 1 - np.column_stack([np.ones(len(X)), known, known[:, -1]])
     np.testing.assert_allclose(low.predict_event_probability(X, times), expected, atol=1e-12)
     assert expected[:, 4].std() > 0.05
+
+
+def test_a_pickled_forest_holds_no_patients(gbsg2):
+    X, y = gbsg2
+    forest = Forest(3, random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(forest))
+    np.testing.assert_array_equal(again.predict(X), forest.predict(X))
+    assert "training_" in vars(forest)
+    with pytest.raises(InputError, match="SL-465 a forest from a pickle has no patients"):
+        again.predict_event_probability(X, [500.0])
 
 
 def test_curves_of_leaves_where_all_die_and_where_nobody_is():

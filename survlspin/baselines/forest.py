@@ -29,8 +29,8 @@ class Forest(SurvivalEstimator):
     Attributes
     ----------
     model_ : sksurv.ensemble.RandomSurvivalForest
-    training_ : tuple
-        The columns (n, p) and the outcome that it was grown from: it holds patients.
+    training_ : tuple or None
+        The columns (n, p) and the outcome that it was grown from. It holds patients; None in a pickle.
 
     References
     ----------
@@ -63,6 +63,9 @@ class Forest(SurvivalEstimator):
         self.training_ = x, outcome
         return self
 
+    def __getstate__(self) -> dict:
+        return super().__getstate__() | ({"training_": None} if "training_" in vars(self) else {})
+
     def predict(self, X) -> np.ndarray:
         """Return the risk of each row (n,): the number of events expected, summed over time."""
         x = self._columns(X)
@@ -87,8 +90,15 @@ class Forest(SurvivalEstimator):
 
         It is 1 less the mean over trees of the curve of each row's leaf, as `predict_survival_function` has it. The
         leaves' curves are made at these times alone, from the rows that each tree was grown from.
+
+        Raises
+        ------
+        InputError
+            SL-465 where the forest comes from a pickle, which has no patients.
         """
         x, times = self._columns(X).astype(np.float32), np.asarray(times, dtype=np.float64)
+        if self.training_ is None:
+            raise InputError("SL-465", "a forest from a pickle has no patients to make curves of.", "Fit it again.")
         rows, outcome = self.training_
         rows, survival = rows.astype(np.float32), np.zeros((len(x), len(times)))
         for tree in self.model_.estimators_:
