@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faithful"]
 
-SAMPLE = 1000  # rows looked at
+SAMPLE = 500  # rows looked at
 TITLE, ASKED = "Faithfulness", "Is the set of factors that is listed for a patient what the answer rests on?"
 NOTE = "None of these numbers shows that a factor matters in nature, or that a patient's set is the right one."
 

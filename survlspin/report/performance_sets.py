@@ -197,13 +197,14 @@ def _correlated(subject: Subject) -> pd.DataFrame:
 def _substitutes(subject: Subject) -> pd.DataFrame:
     """Return the pairs of factors of which folds select one or the other, never both."""
     rows: list[tuple] = []
-    if subject.runs is not None:
-        for model in subject.models:
-            shares = [f.share.iloc[f.chosen].rename(f.fold) for f in subject.runs.fits if f.model == model]
-            used = pd.DataFrame(shares).fillna(0.0).groupby(level=0).mean() >= 0.5
-            some = [c for c in used.columns if used[c].any() and not used[c].all()]
-            for a, b in combinations(some, 2):
-                either = int((used[a] | used[b]).sum())
-                if not (used[a] & used[b]).any() and either * 2 >= len(used) > 1:
-                    rows.append((model, str(a), str(b), int(used[a].sum()), int(used[b].sum()), len(used)))
+    for model in subject.models if subject.runs is not None else ():
+        shares = [fit.share.iloc[fit.chosen].rename(fit.fold) for fit in subject.runs.fits if fit.model == model]
+        table = pd.DataFrame(shares).fillna(0.0).groupby(level=0).mean() >= 0.5
+        used, n = table.to_numpy(dtype=int), len(table)
+        folds, both = used.sum(axis=0), used.T @ used
+        either = folds[:, None] + folds - both
+        some = (folds > 0) & (n > 1)
+        pairs = np.triu(some[:, None] & some & (both == 0) & (either * 2 >= n), 1)
+        names = [str(name) for name in table.columns]
+        rows += [(model, names[a], names[b], folds[a], folds[b], n) for a, b in zip(*np.nonzero(pairs), strict=True)]
     return pd.DataFrame(rows, columns=["Model", "Factor", "Other", "Folds", "Folds with the other", "Of"])

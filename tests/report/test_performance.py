@@ -324,6 +324,21 @@ def test_twins_are_found(subject):
     assert section.facts["redundancy.pairs"] == 1
 
 
+def test_factors_that_alternate_are_found(subject):
+    fits = [fit for fit in subject.runs.fits if fit.model == "LASSO"]
+    patterns = {"age": (1, 0, 1, 0), "estrec": (0, 1, 0, 0), "pnodes": (1, 1, 1, 1), "tsize": (0, 0, 0, 1)}
+    made = []
+    for k, fit in enumerate(fits):
+        share = fit.share * 0.0
+        for name, uses in patterns.items():
+            share[name] = float(uses[k])
+        made.append(replace(fit, share=share))
+    alternating = replace(subject, runs=replace(subject.runs, fits=made), models={"LASSO": subject.models["LASSO"]})
+    frame = tables(redundancy(alternating))["stand-ins"]
+    found = {frozenset(pair) for pair in frame[["Factor", "Other"]].to_numpy().tolist()}
+    assert found == {frozenset(pair) for pair in (("age", "estrec"), ("age", "tsize"), ("estrec", "tsize"))}
+
+
 def test_hazards_between_known_times_are_interpolated(subject):
     fit = next(fit for fit in subject.runs.fits if fit.model == "Cox")
     tested = next(performance_means.tested_of(subject, "Cox", np.linspace(100, 1800, 80)))
