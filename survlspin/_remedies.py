@@ -37,6 +37,7 @@ REMEDIES = {
     "SL-388": "Use --probes.",
     "SL-389": "Rename them, or leave them out: --drop COLUMN.",
     "SL-415": "Name another folder: --store.",
+    "SL-623": "Name the time by which the event is predicted: --horizon T.",
 }  # fmt: skip
 
 # arguments of functions that remedies name, and the options that say the same

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "Subject", "subject_of"]
 
+OTHER = "patients of other data than the models were made from"
 EXTERNAL = "external"  # what `survlspin.External` calls its fold
 LEVELS = 20  # of a column by which subgroups are told apart
 RESTRICTED, LEAST = "no release", 11  # what the licence of a registry's data says, and the smallest count shown then
@@ -202,14 +203,14 @@ def _of_store(path: Path, data: Study, **asked: Any) -> Subject:
     if store.plan["data"]["fingerprint"] != digest_of(data):
         found = f"{data.source} is not the data of this study: its values, rows or columns differ."
         raise InputError("SL-622", found, "Name the file that the study was run on, with the same options.")
-    final = path / FOLDER
+    final, external = path / FOLDER, list(runs.folds) == [EXTERNAL]
     return Subject(
         kind="study",
         path=path,
         data=data,
         models={name: _of_runs(runs, name) for name in runs.validation if any(f.model == name for f in runs.fits)},
-        judged_on="the test rows of each fold, which chose nothing",
-        external=list(runs.folds) == [EXTERNAL],
+        judged_on=OTHER if external else "the test rows of each fold, which chose nothing",
+        external=external,
         runs=runs,
         model=load(final) if (final / MODEL).exists() else None,
         plan=store.plan,
@@ -270,7 +271,7 @@ def _own_rows(model: CoxModel, data: Study, call: dict[str, Any]) -> tuple[Judge
 def _other_rows(model: CoxModel, data: Study, known: bool) -> tuple[Judged, None, str]:
     """Judge a model on data that it was not made from, as far as that is known."""
     words = {
-        True: "patients of other data than the model was made from",
+        True: OTHER,
         False: "patients of whom it is not known whether the model was made from them",
     }
     return judged_by(model, data, np.arange(len(data.X)), np.arange(0)), None, words[known]
@@ -299,7 +300,7 @@ def _check(data: Study, horizons: Sequence[float], thresholds: Sequence[float], 
     last = float(data.outcome.time.max())
     if not len(horizons) or not all(np.isfinite(horizon) and horizon > 0 for horizon in horizons):
         found = f"horizons: {listed(horizons) or 'none'}; follow-up is up to {last:g} ({data.unit})."
-        raise InputError("SL-623", found, "Name the time by which the event is predicted: --horizon T.")
+        raise InputError("SL-623", found, "Name the time by which the event is predicted: horizons=[T].")
     if beyond := [horizon for horizon in horizons if horizon > last]:
         found = f"horizon {listed(beyond)} is beyond the last follow-up, {last:g} ({data.unit})."
         raise InputError("SL-624", found, "Name a time that was reached.")

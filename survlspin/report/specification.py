@@ -237,7 +237,8 @@ def _example(model: CoxModel, patient: pd.DataFrame, found: Worked, subject: Sub
         }
     )
     formats = {"horizon": "g", "H0(horizon)": DIGITS, "exp(log-risk)": DIGITS, "probability": ".4f"}
-    note = "1 - exp(-H0 times exp(log-risk))."
+    stratum = next(iter(model.baseline_.curves))
+    note = f"1 - exp(-H0 times exp(log-risk)){'' if stratum is None else f', in stratum {stratum}'}."
     return [*tables, Table("example_risk", "The probability of the event", steps, note, formats)]
 
 

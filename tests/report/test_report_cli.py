@@ -12,7 +12,8 @@ from reported import COLUMNS, LABELS, fitted, patients, said, studied, written
 from survlspin import run
 from survlspin.baselines import CoxLasso
 from survlspin.estimators import CoxPH
-from survlspin.folds import RepeatedKFold
+from survlspin.folds import External, RepeatedKFold
+from survlspin.study import Roles, study_of
 
 CHAPTERS = {"data", "protocol", "model", "limits", "closing"}
 
@@ -114,13 +115,52 @@ def test_limits_follow_from_the_facts(of_study, of_model):
 
 def test_a_model_is_reported_on_other_patients(of_model):
     out, text = of_model
-    assert "Judged on patients of other data than the model was made from." in " ".join(text.split())
+    assert "Judged on patients of other data than the models were made from." in " ".join(text.split())
     assert "Small counts are not hidden (--min-cell)." in text
     table = pd.read_csv(out / "tables" / "table_one.csv")
     assert list(table.columns) == ["variable", "level", "development", "evaluation", "SMD", "missing"]
     assert (out / "tables" / "coefficients.csv").exists()
     example = pd.read_csv(out / "tables" / "example.csv").set_index("term")["adds"]
     assert example["log-risk"] == pytest.approx(example.drop("log-risk").sum())
+
+
+def test_another_data_set_in_a_study_is_external(folder, tmp_path):
+    table = patients().assign(other=[0] * 140 + [1] * 100)
+    data = study_of_table(table, tmp_path, external="other")
+    X, y = data.X, data.y
+    run({"A": CoxPH()}, X, y, External(data.external), store=tmp_path / "store", progress=False)
+    asked = ("--data", tmp_path / "t.csv", *COLUMNS, "--drop", "other", "--horizon", 24)
+    text = said("report", tmp_path / "store", *asked, "--out", tmp_path / "out")
+    assert "Judged on patients of other data than the models were made from." in " ".join(text.split())
+    table = pd.read_csv(tmp_path / "out" / "tables" / "table_one.csv").set_index("variable")
+    assert table.loc["rows", ["development", "evaluation"]].tolist() == ["140", "100"]
+
+
+def study_of_table(table, folder, **roles):
+    table.to_csv(folder / "t.csv", index=False)
+    return study_of(folder / "t.csv", Roles(time="months", event="died", id="id", **roles))
+
+
+def test_strata_have_each_their_baseline(tmp_path):
+    patients().assign(site=["A", "B"] * 120).to_csv(tmp_path / "t.csv", index=False)
+    said(
+        "fit",
+        "--data",
+        tmp_path / "t.csv",
+        *COLUMNS,
+        "--stratum",
+        "site",
+        "--model",
+        "CoxPH",
+        "--out",
+        tmp_path / "fit",
+    )
+    said("report", tmp_path / "fit", "--horizon", 24, "--unit", "weeks", "--out", tmp_path / "out")
+    baseline = pd.read_csv(tmp_path / "out" / "tables" / "baseline.csv")
+    assert list(baseline) == ["time", "cumulative hazard, stratum A", "cumulative hazard, stratum B"]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "in stratum A." in page
+    assert "horizon 24 weeks" in page
 
 
 def test_run_says_how_to_report(folder):
