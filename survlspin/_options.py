@@ -199,3 +199,18 @@ Kept = Annotated[Path, typer.Argument(metavar="STORE", help="The folder that --s
 Moved = _option("--data", "Where the file is now, if it has been moved; its content must be the same.", Path | None)
 StorageAgain = _option("--storage", "Database of the trials, if its URL has a password: that is not kept.")
 Elsewhere = _option("--out", "Folder for the results; by default that of the first call.", Path | None)
+
+OneModel = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A saved model, or the folder of survlspin fit or run --store.", show_default=False
+    ),
+]
+LocalFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A file of survlspin factors export.", show_default=False)
+]
+Explained = _option("--data", "The patients; by default those that the model was made from.", Path | None, FILE)
+Foreseen = _option(
+    "--horizon", "Time by which each patient's probability of the event is wanted; may be repeated.", list[float]
+)
+LocalOut = _option("--out", "Folder for the files, for you alone.", Path)

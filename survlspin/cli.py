@@ -1,30 +1,16 @@
 """The `survlspin` command."""
 
 import json
-import shlex
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
-from importlib import import_module
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 import typer
 
 from survlspin import _calls as calls
 from survlspin import _options as o
-from survlspin._remedies import remedy
-from survlspin.errors import InputError, InputTypeError, InputWarning
+from survlspin._commands import EXITS, USER_ERROR, exits, finish
+from survlspin.cli_factors import factors
 
 __all__ = ["app", "main"]
-
-USER_ERROR, CANNOT_WRITE, INTERRUPTED = 2, 3, 130
-WRITING = ("SL-361", "SL-415", "SL-521", "SL-522", "SL-523", "SL-526", "SL-547", "SL-549")
-EXITS = "Exit codes: 0 done; 2 something to mend in the call or the data; 3 cannot write; 130 interrupted."
 
 app = typer.Typer(
     name="survlspin",
@@ -33,39 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-def _exits(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn mistakes of the user into one line and an exit code."""
-
-    @wraps(command)
-    def wrapped(*args, **kwargs):
-        try:
-            with _terminable():
-                command(*args, **kwargs)
-        except (InputError, InputTypeError) as error:
-            typer.echo(f"error: {_said(error)}", err=True)
-            raise typer.Exit(CANNOT_WRITE if error.code in WRITING else USER_ERROR) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            if calls.remembered(store := kwargs.get("store")):
-                typer.echo(f"resume with: survlspin resume {shlex.quote(str(store))}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return wrapped
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that what is done is kept and said."""
-    if threading.current_thread() is not threading.main_thread():  # no other may set it
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+app.add_typer(factors)
 
 
 @app.callback()
@@ -80,7 +34,7 @@ def _survlspin() -> None:
     "risk factors.",
     epilog=EXITS,
 )
-@_exits
+@exits
 def run(
     ctx: typer.Context,
     data: o.Data = None, sep: o.Sep = ",", decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8",
@@ -94,7 +48,7 @@ def run(
     tune: o.Tune = None, preset: o.Where = None, storage: o.Storage = None, out: o.Out = Path("survlspin-results"),
     as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, calls.main_job, "summary.closing")
+    finish(ctx.params, calls.main_job, "summary.closing")
 
 
 @app.command(
@@ -102,12 +56,12 @@ def run(
     "the store, finished fits are not repeated, and those that were cut off go on from where they were.",
     epilog=EXITS,
 )
-@_exits
+@exits
 def resume(
     ctx: typer.Context, store: o.Kept, data: o.Moved = None, storage: o.StorageAgain = None, jobs: o.Jobs = None,
     out: o.Elsewhere = None, as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, calls.resume_job, "summary.closing")
+    finish(ctx.params, calls.resume_job, "summary.closing")
 
 
 @app.command(
@@ -115,9 +69,9 @@ def resume(
     "also while it runs, and shows no patient.",
     epilog="Exit codes: 0 done; 2 something to mend in the call or the store; 130 interrupted.",
 )
-@_exits
+@exits
 def status(ctx: typer.Context, store: o.Kept, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
-    _finish(ctx.params, calls.status_job, "studies.said")
+    finish(ctx.params, calls.status_job, "studies.said")
 
 
 @app.command(
@@ -126,7 +80,7 @@ def status(ctx: typer.Context, store: o.Kept, as_json: o.Json = False, verbose: 
     "how well it predicts rows that were not trained on, and what else these rows served.",
     epilog=EXITS,
 )
-@_exits
+@exits
 def fit(
     ctx: typer.Context,
     data: o.Data = None, sep: o.Sep = ",", decimal: o.Decimal = ".", encoding: o.Encoding = "utf-8",
@@ -137,7 +91,7 @@ def fit(
     setting: o.Setting = (), test: o.Test = 0.0, seed: o.OwnSeed = 0, force: o.OwnForce = False,
     out: o.OwnOut = Path("survlspin-model"), as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, calls.fit_job, "summary.fit_closing")
+    finish(ctx.params, calls.fit_job, "summary.fit_closing")
 
 
 @app.command(
@@ -147,7 +101,7 @@ def fit(
     "sheets of the reporting guidelines.",
     epilog=EXITS,
 )
-@_exits
+@exits
 def report(
     ctx: typer.Context,
     path: o.Reported, horizon: o.Reached = (), thresholds: o.Thresholds = None, subgroup: o.Subgroup = (),
@@ -158,7 +112,7 @@ def report(
     zero_time: o.Zero = o.ZeroTime.keep, force: o.Force = False, out: o.ReportOut = Path("survlspin-report"),
     as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    _finish(ctx.params, calls.report_job, "summary.report_closing")
+    finish(ctx.params, calls.report_job, "summary.report_closing")
 
 
 @app.command(
@@ -167,7 +121,7 @@ def report(
     "hides small numbers; the cohort holds patients.",
     epilog=EXITS,
 )
-@_exits
+@exits
 def cohort(
     ctx: typer.Context,
     data: o.Export = None, recipe: o.Recipe = None, recipes: o.Recipes = False, outcome: o.Outcome = None,
@@ -182,7 +136,7 @@ def cohort(
         found = preparing.recipe_list()
         typer.echo(json.dumps(found) if as_json else preparing.recipe_text(found))
     else:
-        _finish(ctx.params, calls.cohort_job, "preparing.closing")
+        finish(ctx.params, calls.cohort_job, "preparing.closing")
 
 
 @app.command(
@@ -190,54 +144,15 @@ def cohort(
     "that are not known, the years covered, duplicates, and what a recipe would miss. Shows no patient's values.",
     epilog="Exit codes: 0 fine; 2 something to mend in the file or the call; 130 interrupted.",
 )
-@_exits
+@exits
 def check(
     ctx: typer.Context,
     data: o.Checked, recipe: o.Recipe = None, outcome: o.Outcome = None, switch: o.Switch = (), alias: o.Alias = (),
     dic: o.Dic = None, sas: o.Sas = None, encoding: o.FileEncoding = None, delimiter: o.Separated = None,
     engine: o.ParsedBy = o.Engine.pandas, as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
-    if not _finish(ctx.params, calls.check_job, "checking.closing")["fine"]:
+    if not finish(ctx.params, calls.check_job, "checking.closing")["fine"]:
         raise typer.Exit(USER_ERROR)
-
-
-def _finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any]], words: str) -> dict[str, Any]:
-    """Do a job, collect the notes, and say what was found."""
-    start = perf_counter()
-    with _notes(given["verbose"]) as notes:
-        report = job(given)
-    report["notes"] += notes
-    report["seconds"] = round(perf_counter() - start, 1)
-    if given["as_json"]:
-        typer.echo(json.dumps(report, allow_nan=False))
-    else:
-        module, name = words.split(".")
-        typer.echo("\n" + getattr(import_module(f"survlspin.{module}"), name)(report))
-    return report
-
-
-def _said(message: InputError | InputTypeError | InputWarning) -> str:
-    return " ".join(part for part in (message.code, message.found, remedy(message)) if part)
-
-
-@contextmanager
-def _notes(verbose: bool) -> Iterator[list[str]]:
-    """Say each of our warnings once, on the error stream, and collect them; others only where asked for."""
-    notes: list[str] = []
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def say(message, *args, **kwargs):
-            if not isinstance(message, InputWarning):
-                show(message, *args, **kwargs)
-            elif (note := _said(message)) not in notes:
-                notes.append(note)
-                typer.echo(f"note: {note}", err=True)
-
-        warnings.showwarning = say
-        warnings.simplefilter("default" if verbose else "ignore")
-        warnings.simplefilter("always", InputWarning)
-        yield notes
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 import survlspin
 from survlspin import fitting, job
+from survlspin._commands import WRITING
 from survlspin._remedies import REMEDIES
-from survlspin.cli import WRITING, app
+from survlspin.cli import app
 from survlspin.factors import read_csv
 from survlspin.summary import closing, opening, verdict
 

@@ -1,0 +1,65 @@
+"""From the options of `survlspin factors` to its work: each returns what was found, as plain values."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from survlspin.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["check_job", "export_job"]
+
+
+def export_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read patients, write what the model says of each; return what was written."""
+    from survlspin.publish.local import export
+
+    model = _model(given["path"])
+    X = _predictors(given, model)
+    files = export(model, X, given["out"], given["horizon"])
+    return {"out": str(given["out"]), "files": [str(path) for path in files], "patients": len(X), "notes": []}
+
+
+def check_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Look at a file; return what it is."""
+    from survlspin.publish.checking import check
+
+    return {"file": str(given["file"]), **check(given["file"]), "notes": []}
+
+
+def _model(path: Path) -> Any:
+    from survlspin.report.kept import is_store, model_in
+    from survlspin.storage import load
+
+    is_store(path)  # or a model: SL-621
+    return load(model_in(path) or path)
+
+
+def _predictors(given: dict[str, Any], model: Any) -> "pd.DataFrame":
+    """Return the rows of the file, called by their numbers, or as --id has it; the columns of the model are enough."""
+    import pandas as pd
+
+    from survlspin._calls import UNSAID, _form
+    from survlspin.reading import read_table
+    from survlspin.report.kept import call_of
+    from survlspin.study import check_labels, check_roles, gbsg2
+
+    kept = call_of(given["path"]).get("options")
+    if given["data"] is None and kept is None:
+        found = f"{given['path']} does not say which data it is of."
+        raise InputError("SL-628", found, "Name them: --data FILE.")
+    path = given["data"] or kept["data"]
+    if path is None:
+        return gbsg2().X.reset_index(drop=True)
+    form = {name: kept[name] for name in UNSAID if kept and given["data"] is None and name in kept}
+    category, numbers = ([*given[name], *((kept or {}).get(name) or ())] for name in ("category", "number"))
+    text = [name for name in (given["id"], *category) if name is not None]
+    table = read_table(path, text=text, numbers=numbers, **_form({**given, **form}))
+    category = [name for name in category if name in table.columns]
+    check_roles(table.columns, {"id": given["id"]}, (), given["category"])
+    check_labels(table, given["id"])
+    table = table.astype(dict.fromkeys(category, "category"))
+    if given["id"] is not None:
+        table.index = pd.Index(table[given["id"]], name=given["id"])
+    return table

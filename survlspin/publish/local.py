@@ -1,0 +1,101 @@
+"""Tables of single patients, for the keeper of the data alone, and whether a file is one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from survlspin.errors import InputError
+from survlspin.factors import FactorTable
+from survlspin.tables import _escape, _map_text, replacing
+
+from .schema import Form, form_of, schema
+
+__all__ = ["PREFIX", "export"]
+
+PREFIX = "LOCAL-ONLY-"
+
+
+def export(model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[float] = ()) -> list[Path]:
+    """Write what a fitted model says of each patient: ``factors`` and ``patients``, as CSV and as Parquet.
+
+    The files are for the keeper of the data: their names and heads say so, they are readable by their owner alone, and
+    so is the folder. They are written block by block of patients.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        One that has `risk_factors`.
+    X : DataFrame (n, variables)
+        The patients, who are called as in its index.
+    out : str or Path
+        The folder; made if need be.
+    horizons : sequence of float
+        Times by which the probability of the event is written, too.
+
+    Returns
+    -------
+    list of Path
+        The files, and the schema that they follow.
+
+    Raises
+    ------
+    InputError
+        SL-671 the folder is open to others; SL-673 a model that lists no factors; with the codes of
+        `survlspin.factors.FactorTable.patients` and `survlspin.tables.write_csv`.
+    """
+    if not hasattr(model, "risk_factors"):
+        found = f"{type(model).__name__} does not choose factors for each patient."
+        raise InputError("SL-673", found, "Name a model that does, as CoxLLSPIN.")
+    folder = _private(Path(out))
+    table: FactorTable = model.risk_factors(X)
+    tables = {"factors": table.iter_batches(), "patients": table.iter_patients(horizons)}
+    files = [path for name, frames in tables.items() for path in _write(name, frames, folder)]
+    with replacing(folder / f"{PREFIX}schema.json") as new:
+        new.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")
+    return [*files, folder / f"{PREFIX}schema.json"]
+
+
+def _private(folder: Path) -> Path:
+    """Make a folder that its owner alone can enter; refuse one that is there and open to others (SL-671)."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            found = f"{folder} is open to others, and these files are of single patients."
+            raise InputError("SL-671", found, f"Close it (chmod 700 {folder}), or name a new folder.")
+    except OSError as error:
+        found = f"cannot write to {folder}: {error.strerror or error}."
+        raise InputError("SL-526", found, "Name another folder: --out.") from error
+    return folder
+
+
+def _write(table: str, frames: Iterable[pd.DataFrame], folder: Path) -> list[Path]:
+    """Write the frames one below the other, into both files at once."""
+    frames = iter(frames)
+    first = next(frames)
+    form = form_of(table, first)
+    files = [folder / f"{PREFIX}{table}{suffix}" for suffix in (".csv", ".parquet")]
+    with ExitStack() as stack:
+        text, columns = (stack.enter_context(replacing(path)) for path in files)
+        sink = stack.enter_context(text.open("wb"))
+        sink.write(f"# {form.head}\n".encode())
+        csv = stack.enter_context(pyarrow.csv.CSVWriter(sink, form.arrow))
+        parquet = stack.enter_context(pq.ParquetWriter(columns, form.arrow))
+        for block in _blocks(chain([first], frames), form):
+            parquet.write_table(block)
+            csv.write_table(_map_text(block, _escape))
+    return files
+
+
+def _blocks(frames: Iterable[pd.DataFrame], form: Form) -> Iterator[pa.Table]:
+    return (pa.Table.from_pandas(frame, form.arrow, preserve_index=False) for frame in frames)
