@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from .parts import Figure, Section, Table, Text
 if TYPE_CHECKING:
     from .source import Subject
 
-__all__ = ["redundancy", "sets"]
+__all__ = ["redundancy", "selects", "sets"]
 
 TOP = 12  # sets shown; the rest are one row
-CLOSE = 0.9  # correlation from which columns say the same
+CLOSE, ALIKE = 0.9, 0.3  # correlations from which columns say the same, and from which they may stand in for each other
 WORD = 8  # bytes
 SAMPLE = 50_000  # rows from which correlations are taken
 OTHER = "other sets"
@@ -31,8 +30,10 @@ def sets(subject: Subject) -> Section | None:
     facts: dict[str, Any] = {}
     rows, sizes = [], []
     for model in subject.models:
+        if subject.runs is not None and not selects(subject, model):
+            continue
         counts, names, blocks = _counted(subject, model)
-        if counts is None or len(counts) == 1:  # all patients have all factors
+        if len(counts) < 2:  # all patients have all factors
             continue
         frame = _frame(counts, names, blocks, subject.min_cell)
         size = _sizes(counts, blocks)
@@ -76,7 +77,7 @@ def _listed(subject: Subject, model: str) -> Iterator[pd.DataFrame]:
                 yield judged.model.selected(subject.data.X.iloc[judged.rows])
 
 
-def _counted(subject: Subject, model: str) -> tuple[Counter | None, list[str], int]:
+def _counted(subject: Subject, model: str) -> tuple[Counter, list[str], int]:
     """Return how many rows have each set, as packed bits of the factors' names, over all fits; and how many fits."""
     counts: Counter = Counter()
     names: list[str] = []
@@ -88,7 +89,7 @@ def _counted(subject: Subject, model: str) -> tuple[Counter | None, list[str], i
         for key, n in _tally(np.packbits(cells, axis=1)).items():
             counts[key] += n
         fits += 1
-    return (counts if fits else None), [str(name) for name in names], fits
+    return counts, [str(name) for name in names], fits
 
 
 def _tally(packed: np.ndarray) -> dict[bytes, int]:
@@ -156,9 +157,15 @@ def _figure(model: str, frame: pd.DataFrame) -> Figure:
     return Figure(name, f"Sets of factors, {model}", alt, draw, "", (7.2, 0.9 + 0.3 * len(frame)))
 
 
+def selects(subject: Subject, model: str) -> bool:
+    """Whether any fit of a study's model leaves out a factor that it was offered, for any training patient."""
+    return any(bool((f.share.iloc[f.chosen] < 1).any()) for f in subject.runs.fits if f.model == model)
+
+
 def redundancy(subject: Subject) -> Section:
     """Return the section on columns that say the same, and factors that stand in for each other."""
-    pairs, stand_ins = _correlated(subject), _substitutes(subject)
+    names, r = _correlations(subject)
+    pairs, stand_ins = _correlated(subject, names, r), _substitutes(subject, names, r)
     facts = {"redundancy.pairs": len(pairs), "redundancy.substitutes": len(stand_ins)}
     parts: list[Text | Table | Figure] = []
     if len(pairs):
@@ -166,36 +173,40 @@ def redundancy(subject: Subject) -> Section:
         parts.append(Table("near-duplicates", title, pairs, f"|r| above {CLOSE:g}.", {"r": "+.3f"}))
     if len(stand_ins):
         note = (
-            "Half of the folds or more select one of the two, none selects both, each is selected by some: which of "
-            "the two is listed for a patient is then a matter of the sample."
+            "Half of the folds or more select one of the two, none selects both, each is selected by some, and they go "
+            f"together (|r| above {ALIKE:g}, the largest of their columns): which of the two is listed is a matter "
+            "of the sample."
         )
-        parts.append(Table("stand-ins", "Factors that stand in for each other", stand_ins, note))
+        parts.append(Table("stand-ins", "Factors that stand in for each other", stand_ins, note, {"|r|": ".2f"}))
     found = (
-        f"Pairs of columns that correlate above {CLOSE:g}: {len(pairs)}. Pairs of factors of which folds select one or "
-        f"the other: {len(stand_ins)}."
+        f"Pairs of columns that correlate above {CLOSE:g}: {len(pairs)}. Pairs of factors that go together, of which "
+        f"folds select one or the other: {len(stand_ins)}."
     )
     parts = parts or [Text(("Nothing to show.",))]
     return Section("redundancy", "Redundant columns", found, parts, facts)
 
 
-def _correlated(subject: Subject) -> pd.DataFrame:
+def _correlations(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Return the design columns that vary (positions), and their correlations."""
+    step = -(-len(subject.data.X) // SAMPLE)
+    x = subject.data.design.transform(subject.data.X.iloc[::step])
+    kept = np.flatnonzero(x.std(axis=0) > 0)
+    return kept, np.corrcoef(x[:, kept], rowvar=False).reshape(len(kept), len(kept))
+
+
+def _correlated(subject: Subject, kept: np.ndarray, r: np.ndarray) -> pd.DataFrame:
     """Return the pairs of design columns of different variables whose correlation is high."""
     design = subject.data.design
-    step = -(-len(subject.data.X) // SAMPLE)
-    x = design.transform(subject.data.X.iloc[::step])
-    spread = x.std(axis=0)
-    kept = np.flatnonzero(spread > 0)
-    r = np.corrcoef(x[:, kept], rowvar=False).reshape(len(kept), len(kept))
-    rows = [
-        (design.columns[a], design.columns[b], float(r[i, j]))
-        for (i, a), (j, b) in combinations(enumerate(kept), 2)
-        if design.group[a] != design.group[b] and abs(r[i, j]) > CLOSE
-    ]
-    return pd.DataFrame(rows, columns=["Column", "Other", "r"])
+    apart = design.group[kept][:, None] != design.group[kept]
+    a, b = np.nonzero(np.triu(apart & (np.abs(r) > CLOSE), 1))
+    names = np.array(design.columns, dtype=object)[kept]
+    return pd.DataFrame({"Column": names[a], "Other": names[b], "r": r[a, b]})
 
 
-def _substitutes(subject: Subject) -> pd.DataFrame:
-    """Return the pairs of factors of which folds select one or the other, never both."""
+def _substitutes(subject: Subject, kept: np.ndarray, r: np.ndarray) -> pd.DataFrame:
+    """Return the pairs of correlated factors of which folds select one or the other, never both; closest first."""
+    design = subject.data.design
+    place = {factor: np.flatnonzero(design.group[kept] == k) for k, factor in enumerate(design.factors)}
     rows: list[tuple] = []
     for model in subject.models if subject.runs is not None else ():
         shares = [fit.share.iloc[fit.chosen].rename(fit.fold) for fit in subject.runs.fits if fit.model == model]
@@ -205,6 +216,10 @@ def _substitutes(subject: Subject) -> pd.DataFrame:
         either = folds[:, None] + folds - both
         some = (folds > 0) & (n > 1)
         pairs = np.triu(some[:, None] & some & (both == 0) & (either * 2 >= n), 1)
-        names = [str(name) for name in table.columns]
-        rows += [(model, names[a], names[b], folds[a], folds[b], n) for a, b in zip(*np.nonzero(pairs), strict=True)]
-    return pd.DataFrame(rows, columns=["Model", "Factor", "Other", "Folds", "Folds with the other", "Of"])
+        for i, j in zip(*np.nonzero(pairs), strict=True):
+            a, b = table.columns[[i, j]]
+            cells = np.abs(r[np.ix_(place.get(a, []), place.get(b, []))])
+            if cells.max(initial=0) > ALIKE:
+                rows.append((model, str(a), str(b), float(cells.max()), folds[i], folds[j], n))
+    names = ["Model", "Factor", "Other", "|r|", "Folds", "Folds with the other", "Of"]
+    return pd.DataFrame(rows, columns=names).sort_values("|r|", ascending=False, kind="stable", ignore_index=True)

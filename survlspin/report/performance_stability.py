@@ -11,6 +11,7 @@ from ..errors import InputError
 from . import figures
 from .parts import Figure, Section, Table, Text
 from .performance_means import UNDEFINED, plain
+from .performance_sets import selects
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -125,7 +126,7 @@ def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
     """Return how alike the selected sets are, and how often each factor is selected."""
     runs = subject.runs
     frequency = runs.frequency()
-    choosing = [model for model, own in frequency.groupby(level="model", sort=False) if (own["share"] < 1).any()]
+    choosing = [model for model in subject.models if selects(subject, model)]
     if not choosing:
         return []
     measured = runs.stability()

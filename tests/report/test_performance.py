@@ -34,7 +34,7 @@ from survlspin.report.performance_faithful import faithful
 from survlspin.report.performance_means import Evaluation, evaluate, limits
 from survlspin.report.performance_measures import measures
 from survlspin.report.performance_overall import utility
-from survlspin.report.performance_sets import redundancy, sets
+from survlspin.report.performance_sets import redundancy, selects, sets
 from survlspin.report.performance_subgroups import subgroups
 from survlspin.report.performance_tested import grid_of
 from survlspin.report.source import judged_by, subject_of
@@ -324,9 +324,9 @@ def test_twins_are_found(subject):
     assert section.facts["redundancy.pairs"] == 1
 
 
-def test_factors_that_alternate_are_found(subject):
+def test_factors_that_alternate_are_found_where_they_go_together(subject):
     fits = [fit for fit in subject.runs.fits if fit.model == "LASSO"]
-    patterns = {"age": (1, 0, 1, 0), "estrec": (0, 1, 0, 0), "pnodes": (1, 1, 1, 1), "tsize": (0, 0, 0, 1)}
+    patterns = {"age": (1, 0, 1, 0), "menostat": (0, 1, 0, 0), "pnodes": (1, 1, 1, 1), "tsize": (0, 0, 0, 1)}
     made = []
     for k, fit in enumerate(fits):
         share = fit.share * 0.0
@@ -334,9 +334,20 @@ def test_factors_that_alternate_are_found(subject):
             share[name] = float(uses[k])
         made.append(replace(fit, share=share))
     alternating = replace(subject, runs=replace(subject.runs, fits=made), models={"LASSO": subject.models["LASSO"]})
-    frame = tables(redundancy(alternating))["stand-ins"]
-    found = {frozenset(pair) for pair in frame[["Factor", "Other"]].to_numpy().tolist()}
-    assert found == {frozenset(pair) for pair in (("age", "estrec"), ("age", "tsize"), ("estrec", "tsize"))}
+    frame = tables(redundancy(alternating))["stand-ins"]  # size alternates, too, but says nothing of age
+    assert frame[["Factor", "Other", "Folds", "Folds with the other", "Of"]].to_numpy().tolist() == [
+        ["age", "menostat", 2, 1, 4]
+    ]
+    r = np.corrcoef(subject.data.X["age"], subject.data.X["menostat"] == "Pre")[0, 1]
+    assert frame["|r|"].tolist() == pytest.approx([abs(r)])
+
+
+def test_a_column_that_a_fold_lacks_is_no_selection(subject):
+    fits = [fit for fit in subject.runs.fits if fit.model == "Cox"]
+    less = replace(fits[0], share=fits[0].share.drop(columns="age"))
+    runs = replace(subject.runs, fits=[less, *fits[1:]])
+    assert not selects(replace(subject, runs=runs), "Cox")
+    assert selects(subject, "LASSO")
 
 
 def test_hazards_between_known_times_are_interpolated(subject):
