@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from survlspin._messages import rows
+from survlspin._usual import Odd, Usual
 from survlspin.errors import InputError
 
 __all__ = ["Variable", "each", "fit_variable", "read"]
@@ -29,33 +30,44 @@ class Variable:
     scale: float = 1.0
     levels: pd.Index | None = None
     place: np.ndarray | None = None  # (levels,) the column of each level among `columns`, -1 for none
+    usual: Usual | None = None  # the range of a number in training
+    unit: str = ""
 
-    def write(self, series: pd.Series, out: np.ndarray) -> None:
-        """Write the coded cells into `out` (columns, n), which holds zeros."""
+    def write(self, series: pd.Series, out: np.ndarray, unseen: Any = None) -> Odd:
+        """Write the coded cells into `out` (columns, n), which holds zeros; return how many are unlike training's."""
         if self.levels is None:
             cells = read(series)
             if isinstance(cells, pd.Series):
                 raise InputError("SL-209", "holds text where training had numbers", _AS_NUMBERS)
+            odd = Odd() if self.usual is None else self.usual.odd(cells)
             cells -= self.center
             cells /= self.scale
             _refuse_cells(cells, limit=1e30)
             out[0] = cells
-        else:
-            place = self.place[self.codes(series)]
-            row = np.flatnonzero(place >= 0)
-            out[place[row], row] = 1
+            return odd
+        codes, replaced = self.codes(series, unseen)
+        place = self.place[codes]
+        row = np.flatnonzero(place >= 0)
+        out[place[row], row] = 1
+        return Odd(unseen=replaced)
 
-    def codes(self, series: pd.Series) -> np.ndarray:
-        """Position of each cell's level among the levels of training, (n,)."""
+    def codes(self, series: pd.Series, instead: Any = None) -> tuple[np.ndarray, int]:
+        """Position of each cell's level among the levels of training, (n,), and how many had none.
+
+        These count as the level `instead`, where training had that, and are refused elsewhere.
+        """
         series = _unwrapped(series)
         cells = (series if isinstance(series.dtype, pd.CategoricalDtype) else series.astype("category")).cat
         level = np.append(self.levels.get_indexer(cells.categories), -1)  # of each category; -1: unseen or missing
         codes = level[cells.codes]
-        if (unseen := codes < 0).any():
+        unseen = codes < 0
+        if n := int(np.count_nonzero(unseen)):
             _refuse_missing(series)
-            remedy = "Nothing is known about it: recode it to a level of training, or drop these rows."
-            raise InputError("SL-214", f"has a level that training had not in {rows(unseen)}", remedy)
-        return codes
+            if instead is None or instead not in self.levels:
+                remedy = "Nothing is known about it: recode it to a level of training, or drop these rows."
+                raise InputError("SL-214", f"has a level that training had not in {rows(unseen)}", remedy)
+            codes[unseen] = self.levels.get_loc(instead)
+        return codes, n
 
 
 def each(columns: Iterable[tuple[str, pd.Series]], work: Callable[[str, pd.Series], Any]) -> list:
@@ -172,7 +184,8 @@ def fit_variable(
     else:
         center = reference = low + width * mean
         scale = width * sd
-    variable = Variable(name, (name,), reference, center, scale if standardize else 1.0)
+    usual = Usual.of(cells, weight, two_valued)
+    variable = Variable(name, (name,), reference, center, scale if standardize else 1.0, usual=usual)
     return variable, ((unit - mean) @ probe / sd)[None]
 
 

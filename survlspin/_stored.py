@@ -21,6 +21,7 @@ from torch import Tensor
 
 from . import heads
 from ._columns import Variable
+from ._usual import Usual
 from .design import Design
 from .errors import InputError
 from .heads import Head
@@ -30,7 +31,7 @@ from .train import History
 
 __all__ = ["StoredNet", "decode", "encode"]
 
-RECORDS = {cls.__name__: cls for cls in (Baseline, History, Variable)}
+RECORDS = {cls.__name__: cls for cls in (Baseline, History, Usual, Variable)}
 DESIGN = ("variables", "groups", "dropped", "notes", "n_features_in_", "feature_names_in_")
 PLAIN = (bool, int, str, type(None))
 NUMBERS = "biuf"  # kinds of arrays that are kept as arrays

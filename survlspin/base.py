@@ -24,12 +24,13 @@ class DesignEstimator(BaseEstimator):
 
     _unsaved: ClassVar[tuple[str, ...]] = ()  # fitted attributes that predictions do not need
 
-    def save(self, directory: str | os.PathLike, overwrite: bool = False) -> None:
+    def save(self, directory: str | os.PathLike, overwrite: bool = False, grid=None) -> None:
         """Write the fitted estimator to a folder, from which `survlspin.load` returns it.
 
-        The folder holds the settings, the design (with the levels of categories, means of numbers and most frequent
-        values), weights and curves, as JSON and safetensors: no pickle, and no rows of the training data (curves have
-        the distinct times of follow-up, in order). It is written whole or not at all.
+        The folder holds the settings, the design (with the levels of categories, means, 1st and 99th percentiles of
+        numbers and most frequent values), weights and curves, as JSON and safetensors with their SHA-256: no pickle,
+        and no rows of the training data. Curves have the distinct times of follow-up, each of which some patient had:
+        to share a model, give a `grid`. It is written whole or not at all.
 
         Parameters
         ----------
@@ -37,16 +38,20 @@ class DesignEstimator(BaseEstimator):
             A new folder; its parents are made.
         overwrite : bool
             Replace an older saved model. Nothing else is ever replaced.
+        grid : array of float, optional
+            Ascending times at which alone curves are kept. Log-risks, selections and curves at these times stay as they
+            are to the last bit; between them a curve is as at the one before, and it ends with the last.
 
         Raises
         ------
         InputError
             SL-545 an estimator, or a setting, that cannot be kept without a pickle; SL-546 and SL-547 the folder holds
-            a saved model or something else; SL-548 settings were changed since the fit; SL-549 it cannot be written.
+            a saved model or something else; SL-548 settings were changed since the fit; SL-549 it cannot be written;
+            SL-693 a grid that is none.
         """
         from .storage import save
 
-        save(self, directory, overwrite)
+        save(self, directory, overwrite, grid)
 
     def _adopt_design(self, design: Design) -> None:
         """Keep the design, and say as scikit-learn does what X it was fitted on."""

@@ -1,18 +1,18 @@
 """From a table of patients to the design matrix, coded so that the reference patient is 0, and back to its units."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from survlspin._columns import Variable, each, fit_variable, read
+from survlspin._columns import Variable, each, fit_variable
 from survlspin._messages import listed, nearest
+from survlspin._usual import Odd, Usual, said
 from survlspin.errors import InputError, InputTypeError, InputWarning
-from survlspin.outcome import Outcome
 
-__all__ = ["Design", "check_leaks"]
+__all__ = ["Design"]
 
 
 class Design:
@@ -37,7 +37,11 @@ class Design:
         Columns that carry the same information.
     n_features_in_ : int
     feature_names_in_ : tuple of str, or None if fitted on an array, whose variables are called x0, x1, ...
+    unseen : level or None
+        What levels that training had not count as; see `take_unseen_as`.
     """
+
+    unseen: Hashable = None
 
     def __init__(self, variables, groups, dropped, notes, n_features_in, feature_names_in):
         self.variables: tuple[Variable, ...] = tuple(variables)
@@ -69,6 +73,7 @@ class Design:
         ----------
         X : DataFrame or array (n, variables)
             Numbers, flags and categories, of any NumPy, nullable, sparse or Arrow type; text counts as categories.
+            ``X.attrs["units"]`` (variable -> unit), which the X of a cohort has, is kept.
         weight : array (n,), optional
             Case weights for means, spreads and modes. Rows of weight 0 are not looked at.
         standardize : bool
@@ -125,7 +130,9 @@ class Design:
         pairs = [pair for pair in fitted.values() if pair is not None]
         if not pairs:
             raise InputError("SL-201", "X has only constant columns.", "There is nothing to fit.")
-        design = cls([variable for variable, _ in pairs], groups, dropped, (), n_features, names)
+        units = table.attrs.get("units", {})
+        variables = [replace(variable, unit=units.get(variable.name, "")) for variable, _ in pairs]
+        design = cls(variables, groups, dropped, (), n_features, names)
         _refuse_repeated(design.columns)
         design.notes = tuple(design._twins(np.concatenate([against for _, against in pairs])))
         return design
@@ -133,25 +140,83 @@ class Design:
     def transform(self, X, dtype=np.float32) -> np.ndarray:
         """The design matrix of `X`: `dtype` (n, p), C-contiguous, freshly made.
 
-        Columns of `X` are found by name: their order is free, further ones are ignored.
+        Columns of `X` are found by name: their order is free, further ones are ignored (`review` counts them). Rows
+        with missing cells are refused.
 
         Raises
         ------
         InputError
             SL-205 to SL-211 for unusable cells, SL-213 for absent columns, SL-214 for unseen levels, SL-218 where
             columns cannot be matched.
+
+        Warns
+        -----
+        InputWarning
+            SL-690 for numbers that lie where hardly any training row does, as in another unit (see `review`); SL-691
+            for unseen levels that count as another one.
         """
         table = self._complete(X)
-        coded = np.zeros((len(self.columns), len(table)), dtype=dtype)
-        blocks = np.split(coded, np.flatnonzero(np.diff(self._owner)) + 1)
-        block = {variable.name: (variable, out) for variable, out in zip(self.variables, blocks, strict=True)}
-
-        def work(name, series):
-            variable, out = block[name]
-            variable.write(series, out)
-
-        each(((name, table[name]) for name in block), work)
+        coded, odd = self._coded(table, dtype)
+        usual = {variable.name: variable.usual for variable in self.variables}
+        if found := said(odd, usual, len(table)):
+            remedy = "Are they in the unit of the training data? Predictions there are extrapolations."
+            warnings.warn(InputWarning("SL-690", f"{listed(found)}.", remedy), stacklevel=3)
+        if unseen := [f"{name!r} in {each.unseen} rows" for name, each in odd.items() if each.unseen]:
+            found = f"levels that training had not count as {self.unseen!r}: {listed(unseen)}."
+            warnings.warn(InputWarning("SL-691", found), stacklevel=3)
         return np.ascontiguousarray(coded.T)
+
+    def review(self, X) -> pd.DataFrame:
+        """Compare rows to predict for with those of training: a row per column of `X`, which `transform` must accept.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by column: ``use`` ("predictor"; "ignored" for further columns), ``unit``, ``low`` and ``high`` (1st
+            and 99th percentile of training, rounded outwards), ``outside`` (rows outside of these), ``gross`` (rows
+            farther outside than twice the width of that range, and than ten times as far as any training row),
+            ``unseen`` (rows whose level counts as another), ``doubtful``: whether `transform` warns, because a row is
+            grossly outside, or at least 10 rows and more than a quarter are outside, as 2 % of the training rows are.
+
+        Examples
+        --------
+        >>> X = pd.DataFrame({"age": np.linspace(40, 80, 200), "grade": ["I", "II"] * 100})
+        >>> months = X.assign(age=12 * X["age"], note="")
+        >>> Design.fit(X).review(months)[["use", "low", "high", "gross", "doubtful"]]
+                     use   low  high  gross  doubtful
+        age    predictor  40.2  79.8    200      True
+        grade  predictor   NaN   NaN      0     False
+        note     ignored   NaN   NaN      0     False
+        """
+        table = self._complete(X)
+        _, odd = self._coded(table, np.float32)
+        known = {variable.name: variable for variable in self.variables}
+        names = [*known, *(name for name in table if name not in known)]
+        rows = []
+        for name in names:
+            variable, each = known.get(name), odd.get(name, Odd())
+            usual = getattr(variable, "usual", None) or Usual(np.nan, np.nan, np.nan)
+            use, unit = ("ignored", "") if variable is None else ("predictor", variable.unit)
+            rows.append((use, unit, usual.low, usual.high, *each, each.doubtful(len(table))))
+        return pd.DataFrame(rows, index=names, columns=["use", "unit", "low", "high", *Odd._fields, "doubtful"])
+
+    def take_unseen_as(self, level: Hashable) -> None:
+        """Count levels that training had not as `level`, as "Unknown", wherever training had that; None: refuse them.
+
+        Variables without that level refuse unseen ones as before. Every use is counted in a warning (SL-691).
+
+        Raises
+        ------
+        InputError
+            SL-692 where no variable has the level.
+        """
+        levels = {known for variable in self.variables if variable.levels is not None for known in variable.levels}
+        if level is not None and level not in levels:
+            hint = nearest(str(level), levels)
+            raise InputError(
+                "SL-692", f"no variable of the model has a level {level!r}{hint}.", "Name one of training."
+            )
+        self.unseen = level
 
     def values(self, X) -> pd.DataFrame:
         """The values of every factor in the units of the table, (n, G), with the index of `X`.
@@ -166,7 +231,7 @@ class Design:
             if variable.levels is None:
                 values[variable.name] = table[variable.name].array
             else:
-                place = variable.place[variable.codes(table[variable.name])]
+                place = variable.place[variable.codes(table[variable.name], self.unseen)[0]]
                 values |= {column: place == j for j, column in enumerate(variable.columns)}
         return pd.DataFrame(values, index=table.index)
 
@@ -186,6 +251,19 @@ class Design:
                 hint = nearest(str(name), [*known, *self.dropped])
                 raise InputError("SL-217", f"{name!r} is no variable of the model{hint}.")
         return np.flatnonzero(np.isin(self._owner, [i for i, name in enumerate(known) if name in names]))
+
+    def _coded(self, table: pd.DataFrame, dtype) -> tuple[np.ndarray, dict[str, Odd]]:
+        """The matrix, transposed, and for each variable how many cells are unlike those of training."""
+        coded = np.zeros((len(self.columns), len(table)), dtype=dtype)
+        blocks = np.split(coded, np.flatnonzero(np.diff(self._owner)) + 1)
+        block = {variable.name: (variable, out) for variable, out in zip(self.variables, blocks, strict=True)}
+
+        def work(name, series):
+            variable, out = block[name]
+            return variable.write(series, out, self.unseen)
+
+        odd = each(((name, table[name]) for name in block), work)
+        return coded, dict(zip(block, odd, strict=True))
 
     def _complete(self, X) -> pd.DataFrame:
         """`X` as a DataFrame that has all columns the design uses, under their names."""
@@ -217,60 +295,6 @@ class Design:
             for a, b in pairs
             if self._owner[a] != self._owner[b]
         ]
-
-
-def check_leaks(X, outcome: Outcome) -> None:
-    """Warn of predictors that give the outcome away, and of row numbers among the predictors.
-
-    Parameters
-    ----------
-    X : DataFrame or array (n, variables)
-        Predictors that `Design.fit` accepts.
-    outcome : Outcome
-
-    Warns
-    -----
-    InputWarning
-        SL-215 for columns that split the patients exactly by event, or rank the patients with an event by their time
-        (rank correlation beyond 0.999, on at most 5,000 of them). SL-216 for whole numbers or text of which no two
-        patients (of 50 or more) have the same.
-    """
-    table, _ = _table(X)
-    died = np.flatnonzero(outcome.event)
-    died = died[np.linspace(0, len(died) - 1, min(len(died), 5000)).astype(int)]
-    rank = rankdata(outcome.time[died])
-    leaks, labels = [], []
-    for name, series in table.items():
-        cells = read(series)
-        codes = cells if isinstance(cells, np.ndarray) else cells.cat.codes.to_numpy()
-        if _is_event(codes, outcome.event) or (codes is cells and _ranked_as(cells[died], rank)):
-            leaks.append(name)
-        elif len(codes) >= 50 and _is_label(series, codes):
-            labels.append(name)
-    if leaks:
-        found = f"{listed(map(repr, leaks))} give the outcome away: they follow the event or its time exactly."
-        warnings.warn(InputWarning("SL-215", found, "Leave them out, unless they were known at time 0."), stacklevel=3)
-    if labels:
-        found = f"{listed(map(repr, labels))} differ between all patients, as patient numbers do."
-        warnings.warn(InputWarning("SL-216", found, "Leave them out if they measure nothing."), stacklevel=3)
-
-
-def _is_event(codes: np.ndarray, event: np.ndarray) -> bool:
-    as_first = event == event[0]
-    alone = as_first.sum() == 1  # the first patient then differs from all others in any measurement
-    return not (alone or as_first.all()) and np.array_equal(codes == codes[0], as_first)
-
-
-def _ranked_as(cells: np.ndarray, rank: np.ndarray) -> bool:
-    if len(rank) < 10 or np.ptp(cells) == 0 or np.ptp(rank) == 0:
-        return False
-    return abs(np.corrcoef(rankdata(cells), rank)[0, 1]) > 0.999
-
-
-def _is_label(series: pd.Series, codes: np.ndarray) -> bool:
-    if series.dtype.kind == "f" and (np.ptp(codes) != len(codes) - 1 or (codes != np.rint(codes)).any()):
-        return False  # measurements may well differ, but only row numbers are whole and leave no gap
-    return bool(series.iloc[:1000].is_unique and series.is_unique)
 
 
 def _table(X) -> tuple[pd.DataFrame, bool]:

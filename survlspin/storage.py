@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,18 @@ from ._stored import StoredNet, decode, encode
 from .base import DesignEstimator
 from .errors import InputError
 from .estimators.net import NetEstimator
+from .heads.baseline import Baseline
 from .nets import Net
+from .store import versions
+from .store.files import canonical, digest
 
-__all__ = ["FOLDER", "MODEL", "check_target", "load", "registry", "save"]
+__all__ = ["ARRAYS", "FOLDER", "MODEL", "check_target", "damaged", "load", "registry", "save"]
 
-FORMAT = 1
+FORMAT = 2  # from 2 on with the usual ranges of numbers, which models of format 1 lack
 MODEL, ARRAYS = "survlspin.json", "survlspin.safetensors"
 FOLDER = "model"  # what the folder of a saved model is called in a store, and in that of `survlspin fit`
 BASELINES = ("CoxLasso", "LifelinesCoxPH")  # those whose fitted state is arrays
+MODEL_SHA256 = "model"
 PROBE = 16  # rows on which a net that was read back must answer as the one that was written
 DAMAGED = "Fetch or save it again."
 
@@ -43,13 +48,15 @@ def registry() -> dict[str, type[DesignEstimator]]:
     return {name: cls for name, cls in found.items() if isinstance(cls, type) and issubclass(cls, DesignEstimator)}
 
 
-def save(estimator: DesignEstimator, directory: str | os.PathLike, overwrite: bool = False) -> None:
+def save(estimator: DesignEstimator, directory: str | os.PathLike, overwrite: bool = False, grid=None) -> None:
     """Write a fitted estimator; see `survlspin.base.DesignEstimator.save`."""
     name = type(estimator).__name__
     if registry().get(name) is not type(estimator):
         found = f"{name} is not among the estimators that can be saved."
         raise InputError("SL-545", found, "Keep it with joblib.dump, and load that only where you trust the file.")
     check_is_fitted(estimator, "design_")
+    if grid is not None:
+        estimator = _on_grid(estimator, np.asarray(grid, dtype=np.float64))
     target = Path(os.path.realpath(directory))
     try:
         check_target(target, overwrite)
@@ -67,7 +74,7 @@ def save(estimator: DesignEstimator, directory: str | os.PathLike, overwrite: bo
         raise InputError("SL-549", found, "Nothing was changed.") from error
 
 
-def load(directory: str | os.PathLike, device: str | None = None) -> Any:
+def load(directory: str | os.PathLike, device: str | None = None, unseen: Hashable = None) -> Any:
     """Return the fitted estimator that was saved in a folder.
 
     It predicts what the saved one did, bit for bit on the same machine, and can be fitted again. Nothing in the folder
@@ -79,12 +86,16 @@ def load(directory: str | os.PathLike, device: str | None = None) -> Any:
         Written by an estimator's `save`.
     device : str, optional
         Where to compute, instead of the device that the estimator was made for.
+    unseen : level, optional
+        What levels that training had not are to count as; see `survlspin.design.Design.take_unseen_as`. None: rows that
+        have such a level are refused.
 
     Raises
     ------
     InputError
         SL-541 no saved model; SL-542 it is of a newer version; SL-543 it is damaged; SL-544 an estimator that this
-        version does not have; SL-409 a device that is not there.
+        version does not have; SL-409 a device that is not there; SL-689 a link or another special file; SL-692 no
+        variable has the level `unseen`.
 
     Examples
     --------
@@ -111,7 +122,9 @@ def load(directory: str | os.PathLike, device: str | None = None) -> Any:
             raise InputError("SL-542", found, "Update survlspin.")
         if device is not None and "device" in parameters:
             parameters["device"] = device
-        return _restored(cls(**parameters), decode(model["attributes"], arrays))
+        estimator = _restored(cls(**parameters), decode(model["attributes"], arrays))
+        estimator.design_.take_unseen_as(unseen)
+        return estimator
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
@@ -127,40 +140,85 @@ def _write(estimator: DesignEstimator, folder: Path) -> None:
     model = {
         "class": type(estimator).__name__,
         "version": __version__,
+        "versions": versions(),
         "parameters": {"dict": [[name, encode(value, name, arrays)] for name, value in parameters.items()]},
         "attributes": {"dict": [[name, encode(value, name, arrays)] for name, value in attributes.items()]},
     }
     tensors = written_arrays(arrays)
-    head = {"format": FORMAT, "sha256": {"model": _digest(_canonical(model)), ARRAYS: _digest(tensors)}}
-    text = json.dumps({**head, "model": model}, indent=1, allow_nan=False)
+    stored = {"format": FORMAT, "sha256": _digests(FORMAT, model, tensors), "model": model}
     (folder / ARRAYS).write_bytes(tensors)
-    (folder / MODEL).write_text(text + "\n", encoding="ascii")
+    (folder / MODEL).write_bytes(_rendered(stored))
+
+
+def _on_grid(estimator: DesignEstimator, grid: np.ndarray) -> DesignEstimator:
+    """Return a copy whose curves are kept at the times of `grid` alone."""
+    times = getattr(estimator, "unique_times_", None)
+    if times is None:
+        raise InputError("SL-693", f"{type(estimator).__name__} has no curves to put on a grid.", "Leave grid out.")
+    if not (grid.ndim == 1 and len(grid) and grid[0] >= 0 and grid[-1] <= times[-1] and (np.diff(grid) > 0).all()):
+        found = "grid is no ascending list of times from 0 to the end of follow-up."
+        raise InputError("SL-693", found, "Give times as grid=[12, 24, 60].")
+    coarse = copy.copy(estimator)
+    for name, value in vars(estimator).items():
+        if isinstance(value, Baseline):
+            setattr(coarse, name, value.on(grid))
+        elif isinstance(value, tuple) and any(isinstance(part, Baseline) for part in value):
+            setattr(coarse, name, tuple(part.on(grid) for part in value))
+    coarse.unique_times_ = grid
+    return coarse
+
+
+def damaged(folder: Path) -> list[str]:
+    """Return which files of a saved model are not as they were written; raises as `load` where there is none."""
+    return _opened(folder)[2]
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
     """Return what the two files hold, once their checksums are found right."""
+    model, tensors, wrong = _opened(folder)
     try:
-        raw, tensors = (folder / MODEL).read_bytes(), (folder / ARRAYS).read_bytes()
+        if not wrong:
+            return model, read_arrays(tensors)
+    except SafetensorError:
+        wrong = [ARRAYS]
+    raise InputError("SL-543", f"{folder} is damaged: {listed(wrong)}: not as it was written.", DAMAGED)
+
+
+def _opened(folder: Path) -> tuple[dict[str, Any], bytes, list[str]]:
+    """Return what the manifest says of the model, the bytes of the arrays, and which files are damaged."""
+    if folder.is_file():
+        remedy = "Give the folder that an estimator's save(...) wrote. Pickles and archives are never opened."
+        raise InputError("SL-541", f"{folder} is a file; a saved model is a folder.", remedy)
+    raw, tensors = (_bytes(folder, name) for name in (MODEL, ARRAYS))
+    try:
+        stored = json.loads(raw)
+        version, model = stored["format"], stored["model"]
+        if version > FORMAT:
+            found = f"{folder} is of format {version}, saved by survlspin {model.get('version')}; this version "
+            raise InputError("SL-542", f"{found}({__version__}) reads up to {FORMAT}.", "Update survlspin.")
+        digests, known = _digests(version, model, tensors), stored["sha256"]
+        own = type(version) is int and raw == _rendered(stored) and known[MODEL_SHA256] == digests[MODEL_SHA256]
+        whole = {MODEL: own, ARRAYS: known[ARRAYS] == digests[ARRAYS]}
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}, tensors, [MODEL]
+    return model, tensors, [name for name, good in whole.items() if not good]
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    """Return what a file of a saved model holds; only a file of the folder itself is opened."""
+    path = folder / name
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            found = f"{name} in {folder} is a link or another special file, and is not opened."
+            raise InputError("SL-689", found, "Give a folder that holds the model itself.")
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        found = f"{folder} is no saved model: it has no {Path(error.filename).name}."
+        found = f"{folder} is no saved model: it has no {name}."
         raise InputError("SL-541", found, "Give a folder that an estimator's save(...) wrote.") from error
     except OSError as error:
         raise InputError("SL-549", f"{folder} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    damaged = InputError("SL-543", f"{folder} is damaged: its files are not as they were written.", DAMAGED)
-    try:
-        stored = json.loads(raw)
-        version = stored["format"]
-        if version > FORMAT:
-            found = f"{folder} is of format {version}; this version of survlspin reads up to {FORMAT}."
-            raise InputError("SL-542", found, "Update survlspin.")
-        model = stored["model"]
-        if stored["sha256"] != {"model": _digest(_canonical(model)), ARRAYS: _digest(tensors)}:
-            raise damaged
-        return model, read_arrays(tensors)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise damaged from error
 
 
 def _restored(estimator: DesignEstimator, attributes: dict[str, Any]) -> DesignEstimator:
@@ -222,9 +280,12 @@ def _replace(target: Path, new: Path, old: Path) -> None:
         raise
 
 
-def _canonical(model: dict[str, Any]) -> bytes:
-    return json.dumps(model, sort_keys=True, separators=(",", ":")).encode()
+def _digests(version: int, model: dict[str, Any], tensors: bytes) -> dict[str, str]:
+    """Return the SHA-256 of what the manifest says and of the arrays."""
+    said = model if version == 1 else {"format": version, "model": model}
+    return {MODEL_SHA256: digest(canonical(said)), ARRAYS: digest(tensors)}
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _rendered(stored: dict[str, Any]) -> bytes:
+    """Return the manifest's bytes, of which there is one form."""
+    return json.dumps(stored, indent=1, allow_nan=False).encode("ascii") + b"\n"

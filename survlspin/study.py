@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api import types
 
+from survlspin._leaks import check_leaks
 from survlspin._messages import listed, nearest, rows
 from survlspin.cohort.flow import Flow
 from survlspin.cohort.manifest import FLOW_KEY, unsealed
-from survlspin.design import Design, check_leaks
+from survlspin.design import Design
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
 from survlspin.reading import PARQUET, read_table

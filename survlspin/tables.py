@@ -5,8 +5,6 @@ a *text* cell gets a leading apostrophe; numbers, and text that is a plain numbe
 :func:`read_csv` takes the apostrophes away again, so that every cell comes back as it was. Parquet needs none of this.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +15,19 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from survlspin import _files
 from survlspin.errors import InputError
 
 __all__ = ["COLUMNS", "escaped", "read_csv", "replacing", "write_counts", "write_csv", "write_parquet"]
 
 COLUMNS = {
-    **dict.fromkeys(("patient", "factor", "role", "value", "reference", "set_key", "column"), pa.string()),
+    **dict.fromkeys(("patient", "factor", "role", "value", "unit", "reference", "set_key", "column"), pa.string()),
     **dict.fromkeys(("gate", "log_hr", "hr", "log_risk", "baseline", "residual", "share", "cumulative"), pa.float64()),
-    **dict.fromkeys(("per", "coef", "hr_low", "hr_high", "p"), pa.float64()),
-    **dict.fromkeys(("rank", "n_factors", "n"), pa.int64()),
+    **dict.fromkeys(("low", "high", "per", "coef", "hr_low", "hr_high", "p"), pa.float64()),
+    **dict.fromkeys(("agree", "of", "rank", "n_factors", "n"), pa.int64()),
+    **dict.fromkeys(("open", "leaks"), pa.bool_()),
 }
-"""The type of every column that the tables of this package have."""
+"""The type of every column that the tables of this package have, but for those of :data:`RISKS`, which are float64."""
 
 _FORMULA = r"[=+\-@\t\r\n＝＋－＠]"  # the starts that a spreadsheet may run
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -143,20 +143,14 @@ def _write(frames, path, columns, open_writer, change) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[str]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, which takes its name once all went well and leaves nothing behind otherwise."""
     if not path.parent.is_dir():
         raise InputError("SL-521", f"There is no folder {path.parent}.", "Make it first.")
     if path.is_dir():
         raise InputError("SL-522", f"{path} is a folder.", "Give the name of a file.")
-    name = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".survlspin-")
-        os.close(handle)
-        yield name
-        os.replace(name, path)
+        with _files.replacing(path) as new:
+            yield new
     except OSError as error:
         raise InputError("SL-523", f"{path} cannot be written: {error}.", "Nothing was changed.") from error
-    finally:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from patients import follow_up, patients
 
-from survlspin.design import Design, check_leaks
+from survlspin._leaks import check_leaks
+from survlspin.design import Design
 from survlspin.errors import InputError, InputTypeError, InputWarning
 from survlspin.outcome import Outcome
 

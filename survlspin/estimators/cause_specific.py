@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from .._leaks import check_leaks
 from ..competing import CauseSpecificModel, causes_of
-from ..design import check_leaks
 from ..errors import InputError
 from ..heads import CauseSpecificCox
 from ..outcome import Outcome, check_enough_events

@@ -21,8 +21,8 @@ from sklearn.utils.validation import (
 )
 from torch import Tensor
 
+from .._leaks import check_leaks
 from .._messages import rows
-from ..design import check_leaks
 from ..errors import InputError
 from ..heads import Bernoulli, Cox, Gaussian, Head, Multinomial
 from ..outcome import Outcome, check_enough_events

@@ -29,6 +29,14 @@ class Baseline:
         """All event times, over strata."""
         return np.unique(np.concatenate([time for time, _ in self.curves.values()]))
 
+    def on(self, grid: np.ndarray) -> Baseline:
+        """Return the curves at the times of an ascending `grid` alone; between these they are as at the one before."""
+        curves = {}
+        for label, (event_times, log_cumulative) in self.curves.items():
+            log_h0 = np.concatenate([[-np.inf], log_cumulative])
+            curves[label] = (grid, log_h0[np.searchsorted(event_times, grid, side="right")])
+        return Baseline(curves)
+
     def cumulative_hazard(self, eta: np.ndarray, times: np.ndarray, stratum: np.ndarray | None = None) -> np.ndarray:
         """Return H(t | x) = H0(t) exp(eta) for the log-risks `eta` (n,) at `times` (m,), an array (n, m).
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .._files import replacing
 from ..errors import InputError
 from .describe import Description
 from .export import Export, assembled
@@ -57,13 +56,8 @@ def keep(path: Path, export: Export) -> None:
     table = pa.table({**columns, LINE: export.lines})
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".survlspin-")  # mode 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                pq.write_table(table.replace_schema_metadata({META: json.dumps(meta)}), file, compression="zstd")
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with replacing(path) as new:
+            pq.write_table(table.replace_schema_metadata({META: json.dumps(meta)}), new, compression="zstd")
     except OSError as error:
         found = f"the cache {path.parent} cannot be written: {error.strerror or error}."
         raise InputError("SL-575", found, "Name another folder, or none.") from error

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as written_arrays
 
 from survlspin import __version__
+from survlspin._files import TEMPORARY, replacing
 from survlspin.errors import InputError
 
 __all__ = [
@@ -40,7 +38,6 @@ __all__ = [
 ]
 
 FORMAT = 2  # from 2 on fits say the probability of the event
-TEMPORARY = ".survlspin-"  # how files begin that are not yet whole
 ENTRY = "survlspin"
 MARK = f'"{ENTRY}":"'.encode()  # the digest follows it: the metadata come first in a file
 BLANK = b"0" * 64
@@ -130,37 +127,17 @@ def write(path: Path, content: bytes | bytearray) -> None:
     InputError
         SL-361 it cannot be written; an old file is as it was.
     """
-    name = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
+        with replacing(path) as new:
+            new.write_bytes(content)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        if name is not None:
-            with suppress(OSError):
-                os.unlink(name)
-    _sync(path.parent)
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the coded error."""
     found = f"{path} cannot be written: {error.strerror or error}."
     return InputError("SL-361", found, "What was there is as it was: mend this, and run again.")
-
-
-def _sync(folder: Path) -> None:
-    """Bring the new name to the disk, where folders can be synchronised."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _plain(value: Any) -> Any:

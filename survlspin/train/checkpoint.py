@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from .. import __version__
+from .._files import TEMPORARY, replacing, synchronise
 from .._orphans import stop_orphan
 from ..errors import InputError, InputWarning
 
@@ -77,6 +78,8 @@ def keeping(folder: str | os.PathLike, every: float = 30.0) -> Iterator[None]:
     path = Path(folder)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in path.glob(f"{TEMPORARY}*"):  # by a process that was killed
+            left.unlink()
         reason = "" if os.access(path, os.W_OK | os.X_OK) else "permission denied, or a read-only disk"
     except OSError as error:
         reason = error.strerror or str(error)
@@ -125,7 +128,7 @@ class _Kept:
 
     def __init__(self, work: Work, newest: Path, every: float):
         self.work, self.every, self.newest = work, every, newest
-        self.before, self.next = newest.with_suffix(".before"), newest.with_suffix(".next")
+        self.before = newest.with_suffix(".before")
         self.problem = _digest([FORMAT, __version__, str(torch.__version__), work], {})
         self.failed = False
         state = self._read(self.newest) or self._read(self.before)
@@ -142,8 +145,6 @@ class _Kept:
         try:
             self._write(hashlib.sha256(content).digest() + content)
         except OSError as error:
-            with suppress(OSError):
-                self.next.unlink()
             if not self.failed:
                 found = f"a checkpoint in {self.newest.parent} cannot be written: {error.strerror or error}."
                 remedy = "Training goes on; cut off now, it would be begun from the checkpoint before."
@@ -152,13 +153,11 @@ class _Kept:
         self.due = monotonic() + self.every
 
     def _write(self, content: bytes) -> None:
-        with open(os.open(self.next, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if self.newest.exists():
-            self.newest.replace(self.before)
-        self.next.replace(self.newest)
+        with replacing(self.newest) as new:
+            new.write_bytes(content)
+            synchronise(new, os.O_RDWR)
+            if self.newest.exists():
+                self.newest.replace(self.before)
 
     def _read(self, path: Path) -> dict[str, Tensor] | None:
         """Return the state in a file; None where there is none, it is damaged, or of another problem."""

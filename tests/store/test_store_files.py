@@ -192,7 +192,7 @@ for step, name, first in zip(*[iter(sys.argv[1:])] * 3):
 
 def test_killed_at_any_step_leaves_the_old_or_the_new_file(tmp_path):
     there = {
-        ("fdopen", "before"): b"old",
+        ("close", "before"): b"old",
         ("fsync", "before"): b"old",
         ("fsync", "after"): b"old",
         ("replace", "before"): b"old",
