@@ -53,6 +53,7 @@ _HOMES = {
     "lasso_path": "estimators",
     "load": "storage",
     "load_recipe": "cohort",
+    "propose_context": "context_search",
     "read_cohort": "cohort",
     "read_runs": "protocol",
     "recipes": "cohort",

@@ -25,7 +25,8 @@ GATE_PARAMETERS = f"""{LAM_PARAMETER} The penalty
         Standard deviation of the noise on the gates in training.
     context : list of str, optional
         Variables that alone the gating net may see. They are always listed and enter as a main effect of their own.
-        None: the gates see every variable, as in the paper; a prediction can then depend on factors not listed.
+        None: the gates see every variable, as in the paper; a prediction can then depend on factors not listed. An
+        empty list: they see none, and all patients have one set. `survlspin.propose_context` searches for one.
     affinity : {{"rbf", "knn", "label"}}, optional
         Which patients are alike: near to one another, among the nearest, or of one class (for classes). It adds two
         penalties, which `lam` may name: ``stability`` draws the gates of like patients together, ``diversity`` drives
@@ -76,7 +77,7 @@ class Gated(PathEstimator, ABC):
     def _gating(self, design: Design) -> dict:
         """Return what the design and the settings say of the gates."""
         context = self._context(design)
-        if self.context is not None and not len(context):
+        if self.context is not None and len(self.context) and not len(context):
             found = f"context={self.context!r} has no variable that varies, so the gates would see none."
             raise InputError("SL-411", found, "Name one that varies; None shows them all.")
         columns = None if self.affinity_columns is None else design.column_index(self.affinity_columns)
@@ -84,7 +85,7 @@ class Gated(PathEstimator, ABC):
             "gate_hidden": self.gate_hidden,
             "sigma": self.sigma,
             "group": design.group,
-            "context": context,
+            "context": None if self.context is None else context,
             "affinity": make_affinity(self.affinity, len(design.columns), columns=columns),
             "target": self.target,
         }

@@ -40,9 +40,10 @@ class _Gated(Net):
         Standard deviation of the noise on the gates in training.
     group : sequence of int (p,), optional
         The gate of each column, numbered from 0: one gate per factor. None: one gate per column, as in the paper.
-    context : sequence of int
+    context : sequence of int, optional
         Columns that alone the gating net sees. They leave the gated input and enter as a main effect of their own,
-        a small net b(c) - b(0). Empty: the gates see every column, as in the paper.
+        a small net b(c) - b(0). None: the gates see every column, as in the paper. Empty: they see none, and are the
+        same for all rows.
     affinity : {"rbf", "knn", "label"} or Affinity, optional
         Which rows are alike (see `survlspin.nets.affinity`, whose objects take parameters). It gives the net two more
         penalties: "stability", which draws the gates of like rows together, and "diversity", which
@@ -68,7 +69,7 @@ class _Gated(Net):
         gate_hidden: Sequence[int] = (16,),
         sigma: float = 0.5,
         group: Sequence[int] | None = None,
-        context: Sequence[int] = (),
+        context: Sequence[int] | None = None,
         affinity: str | Affinity | None = None,
         target: float | None = None,
         models: int = 1,
@@ -79,7 +80,7 @@ class _Gated(Net):
             self.penalty_names = ("gates", "stability", "diversity")
         check_sigma(sigma)
         self.sigma = sigma
-        seen = torch.as_tensor(list(context), dtype=torch.long)
+        seen = torch.as_tensor([] if context is None else list(context), dtype=torch.long)
         gated = torch.ones(p, dtype=torch.bool).index_fill(0, seen, False)
         gate_of = group_codes(range(p) if group is None else group, p)
         gates, place = gate_of[gated].unique(return_inverse=True)
@@ -87,11 +88,12 @@ class _Gated(Net):
         if self.n_gates == 0:
             raise InputError("SL-404", "every column is context; no gate is left.", "Leave some columns gated.")
         column = torch.full((p,), self.n_gates).masked_scatter(gated, place)  # context columns: the gate that is 1
-        self.register_buffer("column", None if torch.equal(column, torch.arange(p)) else column, persistent=False)
-        self.register_buffer("context", seen if len(seen) else None, persistent=False)
+        each = not len(seen) and torch.equal(column, torch.arange(p))  # every column has the gate of its number
+        self.register_buffer("column", None if each else column, persistent=False)
+        self.register_buffer("context", None if context is None else seen, persistent=False)
         self.register_buffer("gated", gated if len(seen) else None, persistent=False)
         self.spared = 0.0 if target is None else _spared(target, self.n_gates, sigma)
-        self.gating = MLP(models, (len(seen) or p, *gate_hidden, self.n_gates), torch.tanh)
+        self.gating = MLP(models, (p if context is None else len(seen), *gate_hidden, self.n_gates), torch.tanh)
         self.main = MLP(models, (len(seen), *gate_hidden, self.k), torch.tanh, bias=False) if len(seen) else None
         self.predictor = MLP(models, (p, *hidden, self.k), act, norm=norm, bias=self.bias)
 
@@ -110,9 +112,17 @@ class _Gated(Net):
         parts = {"gate": gate, "mu": mu, "z": z, "input": gate * gated}
         eta = self._output(gated, weight, parts)
         if self.main is not None:
-            main = self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
+            main = self.main_effect(seen)
             eta, parts["offset"] = eta + main, parts.get("offset", 0.0) + main
         return eta, parts
+
+    def main_effect(self, seen: Tensor) -> Tensor:
+        """Return what context columns (B, n, c) add by themselves, (B, n, k): 0 at the reference."""
+        return self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
+
+    def held(self, x: Tensor, gate: Tensor | None) -> Tensor:
+        x = spread(x if x.dim() == 3 else x[None], self.models)
+        return self.predictor(gate * (x if self.gated is None else x * self.gated))
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the penalty on open gates and, with an affinity, those on pairs of rows.

@@ -29,7 +29,9 @@ def unlisted_replaced(listed):
 # ---- context: what the gates may see ----
 
 
-@pytest.mark.parametrize(("context", "members"), [(["age"], 1), (["grade", "nodes"], 1), ("age", 2)], ids=str)
+@pytest.mark.parametrize(
+    ("context", "members"), [(["age"], 1), (["grade", "nodes"], 1), ("age", 2), ([X.columns[-1]], 1)], ids=str
+)
 @kinds
 def test_with_context_nothing_but_listed_factors_has_an_influence(kind, context, members):
     model = fitted(kind, context=context, members=members, lam=0.01 * members)
@@ -58,9 +60,18 @@ def test_the_effect_of_context_is_its_own_and_0_at_the_reference():
     assert model.risk_factors(reference).frame.query("role == 'context'")["log_hr"].item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("dropped", [[], ["ward"]])
-def test_context_that_shows_the_gates_nothing_is_refused(dropped):
-    model = clone(KINDS["llspin"]).set_params(context=dropped)
+@kinds
+def test_an_empty_context_gives_all_patients_one_set(kind):
+    model = fitted(kind, context=[], lam=0.03)
+    listed = model.selected(X)
+    assert len(listed.drop_duplicates()) == 1
+    assert 0 < listed.iloc[0].sum() < listed.shape[1]
+    np.testing.assert_array_equal(model.predict(unlisted_replaced(listed)), model.predict(X))
+    assert set(model.risk_factors(X).frame["role"]) == {"selected"}
+
+
+def test_context_that_shows_the_gates_nothing_is_refused():
+    model = clone(KINDS["llspin"]).set_params(context=["ward"])
     with pytest.raises(InputError, match="SL-411"):
         model.fit(X.assign(ward="A3"), Y)
 

@@ -1,0 +1,251 @@
+"""The search for a context: the few variables that gates need to see to choose each patient's risk factors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from ._patients import labels_of
+from .competing import CauseSpecificModel
+from .errors import InputError
+from .estimators.gate_path import lambda_grid
+from .estimators.gated import Gated
+from .estimators.net import is_whole
+from .estimators.problem import Problem
+from .folds import RepeatedKFold, Splitter
+from .outcome import Outcome
+from .survival import CoxModel
+from .train import predict
+from .train.fit import fit, penalty_weights, seeded
+
+__all__ = ["ContextSearch", "propose_context"]
+
+SHARES = (0.0025, 0.01, 0.04)  # lambdas of every trial, as shares of the largest of a path
+STEPS = 500  # of a trial, at most
+EVERY = "(every factor)"
+NONE = "(none)"
+
+Context = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ContextSearch:
+    """What a search found.
+
+    Attributes
+    ----------
+    context : tuple of str
+        The proposed context, for ``context=list(...)``. Empty: gates that see nothing, so that all patients have one
+        set of factors.
+    table : DataFrame
+        A row per context tried, in that order: ``context``, ``size``, ``lam`` of the least loss, ``loss`` (validation
+        NLL, mean over folds), ``worse``, its difference from the best, with the standard error ``se``, ``within``,
+        whether that is at most one standard error, and ``chosen``. The last row, of gates that see every factor, is
+        there to compare, and is not to be chosen.
+    description : str
+        How it was searched, and by which rule it is chosen.
+    seconds : float
+    """
+
+    context: Context
+    table: pd.DataFrame
+    description: str
+    seconds: float
+
+
+def propose_context(
+    estimator: Gated,
+    X,
+    y,
+    candidates: Iterable[str] | None = None,
+    most: int = 3,
+    cv: int | Splitter = 3,
+    *,
+    groups=None,
+    n_jobs: int = 1,
+    random_state: int = 0,
+) -> ContextSearch:
+    """Search the smallest context whose validation loss is within one standard error of the best.
+
+    Gates that see only the context, which is always listed, leak nothing of factors that are not listed. The search
+    goes forward: from gates that see nothing, to the best single variable, to the best one besides it, and on while the
+    loss gets smaller. Every context is fitted on each fold's training rows at three lambdas, all of these as one stack,
+    stopped and judged on the fold's validation rows; the lambda of the least mean loss counts.
+
+    Parameters
+    ----------
+    estimator : Cox estimator with ``context``
+        Its settings but for `context`, `lam`, `members` and `random_state` are those of the trials.
+    X, y
+        Rows to learn from. Leave out those that shall test the model.
+    candidates : list of str, optional
+        Variables that may be context; by default all of X that vary.
+    most : int
+        Variables of a context, at most.
+    cv : int or Splitter
+        A number of parts, each of which validates what is fitted to the others; or folds, whose training and validation
+        rows are used, and never their test rows.
+    groups : array (n,), optional
+        Patient labels, as of a splitter.
+    n_jobs : int
+        Processes; the contexts of a step are fitted side by side.
+    random_state : int
+        Deals out the parts, and begins all fits.
+
+    Returns
+    -------
+    ContextSearch
+
+    Raises
+    ------
+    InputError
+        SL-653 for an estimator without `context`, SL-654 for numbers that are none, SL-655 where no candidate varies;
+        SL-217 for candidates that are no variables; with the codes of the splitter, `Outcome` and `Design`.
+
+    Notes
+    -----
+    The standard error is that of the mean difference from the best context, by what each validation row adds to both
+    losses (its terms in several folds taken together). It does not know that the best is the best of many, nor what
+    another start would have given: contexts of nearly equal loss are nearly equally good proposals. The same rows
+    stopped the fits, so that the losses are a little too small, of all contexts alike.
+
+    Examples
+    --------
+    >>> from survlspin import CoxLLSPIN
+    >>> from survlspin.synthetic import registry
+    >>> X, y, _ = registry(600, "heterogeneous")
+    >>> found = propose_context(CoxLLSPIN(epochs=3), X, y, candidates=["age", "noise_1"], most=1)
+    >>> found.table["context"].tolist()
+    ['(none)', 'age', 'noise_1', '(every factor)']
+    """
+    start = time.perf_counter()
+    _check(estimator, most, cv)
+    trials = _trials(estimator, X, y, cv, groups, random_state)
+    names = _candidates(trials.problem, candidates)
+    tried: dict[Context, np.ndarray] = {(): trials.losses(())}
+    best: Context = ()
+    with joblib.Parallel(n_jobs=n_jobs) as parallel:
+        while len(best) < min(most, len(names)):
+            wider = [(*best, name) for name in names if name not in best]
+            tried |= zip(wider, parallel(joblib.delayed(trials.losses)(one) for one in wider), strict=True)
+            least = min(wider, key=lambda one: _loss(tried[one]))
+            if _loss(tried[least]) >= _loss(tried[best]):
+                break
+            best = least
+    table, context = _table(tried, trials.losses(None), trials.lam)
+    words = (
+        f"forward search over {len(names)} variables, {len(tried)} contexts of at most {most}, on {len(trials.folds)} "
+        "folds; chosen: the smallest whose validation loss is within one standard error of the best"
+    )
+    return ContextSearch(context, table, words, time.perf_counter() - start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """What all trials share: the rows, training and validation rows of each fold, and the lambdas."""
+
+    estimator: Gated
+    problem: Problem
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    lam: np.ndarray
+
+    def losses(self, context: Context | None) -> np.ndarray:
+        """Return what each row adds to the mean validation loss with a context, at each lambda: (lambdas, n)."""
+        problem, (training, validation) = self.problem, zip(*self.folds, strict=True)
+        models = len(self.lam) * len(self.folds)
+        seeds = problem.seeds * models
+        own = clone(self.estimator).set_params(context=None if context is None else list(context))
+        net = own._net(problem.design, problem.head, models).initialize(seeded(seeds)).to(problem.data.x.device)
+        lam = penalty_weights(net, {"gates": np.tile(self.lam, len(self.folds))})
+        fit(
+            net, problem.head, problem.data, training, lam, seeded(seeds), problem.settings, problem.data, validation
+        )  # fmt: skip
+        out = np.zeros((len(self.lam), len(problem.data.x)))
+        for k, rows in enumerate(validation):
+            index = torch.from_numpy(rows).to(problem.data.x.device)
+            each = net.rows(range(k * len(self.lam), (k + 1) * len(self.lam)))
+            eta = predict(each, problem.data.x[index]).double()
+            parts = problem.head.contributions(eta, problem.data.target.take(index[None]))
+            out[:, rows] += parts.cpu().numpy() / len(self.folds)
+        return out
+
+
+def _check(estimator, most, cv) -> None:
+    if not isinstance(estimator, Gated) or not isinstance(estimator, CoxModel | CauseSpecificModel):
+        found = f"{type(estimator).__name__} has no context for its gates."
+        raise InputError("SL-653", found, "Give a Cox estimator that has, such as CoxLLSPIN().")
+    if not is_whole(most) or not (isinstance(cv, Splitter) or is_whole(cv, 2)):
+        raise InputError("SL-654", f"most={most!r}, cv={cv!r}.", "Give whole numbers, most=3 and cv=3, or a splitter.")
+
+
+def _trials(estimator: Gated, X, y, cv: int | Splitter, groups, seed: int) -> _Trials:
+    """Deal out the rows, prepare those that are used, and choose the lambdas."""
+    labels = labels_of(X)
+    causes = isinstance(estimator, CauseSpecificModel)
+    y = Outcome.of(y, n_rows=len(labels), index=labels, causes=causes).to_y()
+    if isinstance(cv, Splitter):
+        folds = [(fold.train, fold.validation) for fold in cv.folds(X, y, groups)]
+    else:
+        folds = list(RepeatedKFold(cv, 1, seed).split(X, y, groups))
+    used = np.unique(np.concatenate([rows for fold in folds for rows in fold]))
+    place = [(np.searchsorted(used, train), np.searchsorted(used, validation)) for train, validation in folds]
+    own = clone(estimator).set_params(context=None, lam=0.0, members=1, random_state=seed)
+    problem = own._problem(_safe_indexing(X, used), y[used], None)
+    train, validation = place[0]
+    problem = replace(
+        problem, rows=train, valid=problem.data, valid_rows=validation, settings=own._settings(len(train))
+    )
+    problem = problem.limited(STEPS)
+    dense = problem.initialize(own._maker(problem))
+    problem.fit(dense, {"gates": [0.0]}, "dense fit")
+    return _Trials(own, problem, place, lambda_grid(problem, dense, 2)[-1] * np.array(SHARES))
+
+
+def _candidates(problem: Problem, asked: Iterable[str] | None) -> list[str]:
+    design = problem.design
+    names = [v.name for v in design.variables] if asked is None else [asked] if isinstance(asked, str) else list(asked)
+    names = [name for name in dict.fromkeys(names) if len(design.column_index(name))]
+    if not names:
+        raise InputError("SL-655", "no candidate for the context varies.", "Name variables that do.")
+    return names
+
+
+def _loss(parts: np.ndarray) -> float:
+    """Return the validation loss at the best lambda, from what rows add (lambdas, n)."""
+    return float(parts.sum(axis=1).min())
+
+
+def _table(tried: dict[Context, np.ndarray], free: np.ndarray, lam: np.ndarray) -> tuple[pd.DataFrame, Context]:
+    """Return the table of all contexts, and the one to propose."""
+    every = [*tried.values(), free]
+    place = [int(parts.sum(axis=1).argmin()) for parts in every]
+    parts = np.stack([each[i] for each, i in zip(every, place, strict=True)])  # (contexts + 1, n)
+    loss = parts.sum(axis=1)
+    best = int(loss[:-1].argmin())
+    apart = (parts - parts[best])[:, (parts != 0).any(axis=0)]  # of Cox the events
+    se = apart.std(axis=1, ddof=1) * np.sqrt(apart.shape[1])
+    worse = loss - loss[best]
+    within = worse <= se
+    sizes = np.array([*map(len, tried), parts.shape[0]])
+    allowed = np.flatnonzero(within[:-1])
+    chosen = min(allowed, key=lambda i: (sizes[i], loss[i]))
+    names = [*(" + ".join(one) or NONE for one in tried), EVERY]
+    table = pd.DataFrame({
+        "context": names,
+        "size": pd.array([*map(len, tried), None], dtype="Int64"),
+        "lam": lam[place],
+        "loss": loss,
+        "worse": worse,
+        "se": se,
+        "within": within,
+        "chosen": np.arange(len(names)) == chosen,
+    })  # fmt: skip
+    return table, list(tried)[chosen]
