@@ -133,8 +133,10 @@ def intervals(
         axes.xaxis.set_minor_formatter("{x:g}")
 
 
-def lines(figure: Figure, drawn: Sequence[Line], x: str, y: str, level: float | None = None) -> None:
-    """Draw one line for each model, labelled at its end; a diamond for a lone point."""
+def lines(
+    figure: Figure, drawn: Sequence[Line], x: str, y: str, level: float | None = None, bottom: float | None = None
+) -> None:
+    """Draw one line for each model, labelled at its end; a diamond for a lone point; nothing below `bottom`."""
     axes = figure.subplots()
     if level is not None:
         axes.axhline(level, color=GREY, lw=0.9, ls="--", zorder=0)
@@ -146,6 +148,8 @@ def lines(figure: Figure, drawn: Sequence[Line], x: str, y: str, level: float | 
         axes.plot(line.x, line.y, "D" if alone else "o-", color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+    if bottom is not None:
+        axes.set_ylim(bottom=bottom)
     _label_ends(axes, [(line.name, line.x, line.y) for line in drawn])
 
 
@@ -282,15 +286,14 @@ def _note(axes: Axes, x: float, y: float, text: str, above: bool = False) -> Non
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> None:
     """Write each line's name beside its last point, moved apart where they would overlap."""
-    last = []
+    last, (low, high) = [], axes.get_ylim()
     for i, (name, x, y) in enumerate(ends):
         known = np.flatnonzero(~np.isnan(y))
         if len(known):
-            last.append((float(y[known[-1]]), float(x[known[-1]]), name, color_of(i)))
+            last.append((max(low, float(y[known[-1]])), float(x[known[-1]]), name, color_of(i)))
     if not last:
         return
     last.sort(key=lambda end: end[0])
-    low, high = axes.get_ylim()
     room = ROOM * (high - low)
     place = _apart([end[0] for end in last], room)
     right = axes.get_xlim()[1]

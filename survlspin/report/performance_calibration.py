@@ -121,7 +121,8 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
         return None
     x = np.linspace(min(c[0][0] for c in curves), max(c[0][-1] for c in curves), POINTS)
     folds = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves])
-    mean = folds.mean(axis=0)  # where all folds predict: elsewhere it would jump from fold to fold
+    varied = folds[(~np.isnan(folds)).sum(axis=1) > 1]  # fits that tell patients apart
+    mean = varied.mean(axis=0) if len(varied) else folds[0]  # where all predict: elsewhere it would jump
     counts = np.sum(shares, axis=0)
     counts = np.where(counts < len(shares) * max(1, subject.min_cell), 0, counts)
     measured = dict(zip(PARTS, np.array(spread).T, strict=True))
@@ -161,7 +162,7 @@ def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, An
     def draw(figure) -> None:
         figures.calibration(figure, panels, words)
 
-    note = "Thin: each fold. Bold: their mean, where all of them predict. Dashed: perfect. Below: the predictions."
+    note = "Thin: each fit. Bold: their mean, where all of them predict. Dashed: perfect. Below: the predictions."
     return [Figure(name, f"Smooth calibration {words}", alt, draw, note, figures.grid_size(len(panels))), table]
 
 

@@ -20,6 +20,7 @@ __all__ = ["overall", "utility"]
 
 DIGITS = {"Estimate": ".4f", "SE": ".4f", "95 % from": ".4f", "to": ".4f"}
 BINS = 25
+DEPTH = 0.3  # of the highest net benefit: how far below 0 it is drawn
 ASK = (
     "No decision curve is drawn: from which predicted probability on one would act is a clinical question that no "
     "default can answer. Name such probabilities, as --thresholds 0.1,0.2,0.3."
@@ -114,8 +115,11 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
         for k, (t, line) in enumerate(zip(at, best, strict=True))
     )
 
+    models = [line.y.min() for line in drawn if not line.name.startswith("treat")]
+    bottom = min(0.0, *models) - DEPTH * max(line.y.max() for line in drawn)  # treating all may fall far below
+
     def draw(figure) -> None:
-        figures.lines(figure, drawn, "threshold probability", "net benefit")
+        figures.lines(figure, drawn, "threshold probability", "net benefit", bottom=bottom)
 
     note = (
         "Net benefit: true positives less false positives, these times the odds of the threshold, per patient; mean "
