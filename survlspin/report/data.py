@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from survlspin._leaks import check_leaks
 from survlspin._messages import listed
 from survlspin.cohort.flow import Count
 from survlspin.design import Design
 from survlspin.errors import InputWarning
 from survlspin.outcome import Outcome
-from survlspin.study import check_leaks
 
 from . import follow_up
 from .parts import Figure, Section, Table, Text
