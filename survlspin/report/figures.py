@@ -31,6 +31,7 @@ __all__ = [
 
 ROOM = 0.06  # of the height of the axes, that a direct label takes
 BANDS = 3  # lines, above which only the first has a band
+MARKS = "os^"  # the eighth model has the ink of the first, and another mark
 FEW = 30  # points of a line, below which each is marked
 COLUMNS = 3  # panels beside each other
 
@@ -46,6 +47,8 @@ class Line:
     low, high : arrays (k,), optional
     thin : bool
         A single fold's.
+    ink : str, optional
+        Of what is no model.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Line:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     thin: bool = False
+    ink: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +145,16 @@ def lines(
     if level is not None:
         axes.axhline(level, color=GREY, lw=0.9, ls="--", zorder=0)
     for i, line in enumerate(drawn):
-        ink = color_of(i)
+        ink, mark = line.ink or color_of(i), MARKS[i // len(COLORS) % len(MARKS)]
         if line.low is not None and (i == 0 or len(drawn) <= BANDS):
             axes.fill_between(line.x, line.low, line.high, color=ink, alpha=0.10, lw=0)
         alone = len(line.x) == 1
-        axes.plot(line.x, line.y, "D" if alone else "o-", color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
+        axes.plot(line.x, line.y, "D" if alone else f"{mark}-", color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if bottom is not None:
         axes.set_ylim(bottom=bottom)
-    _label_ends(axes, [(line.name, line.x, line.y) for line in drawn])
+    _label_ends(axes, drawn)
 
 
 def calibration(figure: Figure, panels: Sequence[Panel], words: str) -> None:
@@ -284,13 +288,14 @@ def _note(axes: Axes, x: float, y: float, text: str, above: bool = False) -> Non
     axes.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=8, parse_math=False)
 
 
-def _label_ends(axes: Axes, ends: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> None:
+def _label_ends(axes: Axes, drawn: Sequence[Line]) -> None:
     """Write each line's name beside its last point, moved apart where they would overlap."""
     last, (low, high) = [], axes.get_ylim()
-    for i, (name, x, y) in enumerate(ends):
-        known = np.flatnonzero(~np.isnan(y))
+    for i, line in enumerate(drawn):
+        known = np.flatnonzero(~np.isnan(line.y))
         if len(known):
-            last.append((max(low, float(y[known[-1]])), float(x[known[-1]]), name, color_of(i)))
+            x, y = float(line.x[known[-1]]), float(line.y[known[-1]])
+            last.append((max(low, y), x, line.name, line.ink or color_of(i)))
     if not last:
         return
     last.sort(key=lambda end: end[0])

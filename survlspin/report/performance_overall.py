@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import InputError
 from ..metrics.decision import net_benefit
 from . import figures
+from .drawing import GREY, INK
 from .parts import Figure, Section, Table, Text
 from .performance_means import Evaluation, plain, tested_of, within
 
@@ -85,7 +86,10 @@ def _decisions(
         figures.Line(m, at, *(np.array([getattr(a, name) for a in averages]) for name in ("value", "low", "high")))
         for m, averages in known.items()
     ]
-    drawn += [figures.Line("treat all", at, treated), figures.Line("treat none", at, np.zeros(len(at)))]
+    drawn += [
+        figures.Line("treat all", at, treated, ink=GREY),
+        figures.Line("treat none", at, np.zeros(len(at)), ink=INK),
+    ]
     return _decision_parts(f"by {horizon:g} {subject.data.unit}", f"decision-curve-{horizon:g}", drawn)
 
 
