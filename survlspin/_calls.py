@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from survlspin.sample import Sample
     from survlspin.study import Roles, Study
 
-__all__ = ["check_job", "cohort_job", "fit_job", "main_job", "remembered", "report_job", "resume_job", "status_job"]
+__all__ = [
+    "check_job",
+    "cohort_job",
+    "fit_job",
+    "main_job",
+    "remembered",
+    "report_job",
+    "resume_job",
+    "status_job",
+    "verify_job",
+]
 
 CALL = "job.json"
 NEEDED = {"EXPORT": "data", "--recipe NAME": "recipe"}
@@ -156,6 +166,13 @@ def check_job(given: dict[str, Any]) -> dict[str, Any]:
     how = _registry(given)
     _begin(given)
     return examine(given["data"], recipe=given["recipe"], **how)
+
+
+def verify_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Look at the files of a folder; return which are whole."""
+    from survlspin.verifying import verify
+
+    return verify(given["folder"])
 
 
 def _partners(given: dict[str, Any]) -> None:

@@ -195,6 +195,9 @@ LeastShown = _option(
     min=1,
 )
 ReportOut = _option("--out", "Folder for the report; files of the same names are replaced.", Path)
+Verified = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="A saved model, or the store of a study.", show_default=False)
+]
 Kept = Annotated[Path, typer.Argument(metavar="STORE", help="The folder that --store named.", show_default=False)]
 Moved = _option("--data", "Where the file is now, if it has been moved; its content must be the same.", Path | None)
 StorageAgain = _option("--storage", "Database of the trials, if its URL has a password: that is not kept.")

@@ -155,6 +155,17 @@ def check(
         raise typer.Exit(USER_ERROR)
 
 
+@app.command(
+    help="Say whether the files of a saved model, or of a study's store, are as they were written: counts those that "
+    "are whole, names those that are damaged. Changes nothing.",
+    epilog="Exit codes: 0 all whole; 2 something is damaged, or is neither a model nor a store; 130 interrupted.",
+)
+@exits
+def verify(ctx: typer.Context, folder: o.Verified, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+    if not finish(ctx.params, calls.verify_job, "verifying.closing")["fine"]:
+        raise typer.Exit(USER_ERROR)
+
+
 def main() -> None:
     """Run the command."""
     app()

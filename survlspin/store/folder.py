@@ -156,6 +156,21 @@ class StoreFolder:
         found = {path.stem: self._read(path, lambda raw: Holder.of(unseal_json(raw))) for path in paths}
         return {key: holder for key, holder in found.items() if holder is not None}
 
+    def whole(self, path: Path) -> bool | None:
+        """Return whether a file of the store is as it was written; None where it has no checksum, or is gone."""
+        if path.suffix == DAMAGED:
+            return False
+        unseal: Callable[[bytes], Any] | None = {JSON: unseal_json, ARRAYS: unseal_arrays}.get(path.suffix)
+        try:
+            content = None if unseal is None else unseal(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except Damaged:
+            return False
+        if path.parent == self.folder / UNITS and content is not None:
+            return content[1].get(KEY) == path.stem
+        return None if unseal is None else True
+
     @property
     def damaged(self) -> int:
         """The number of files that were found damaged."""

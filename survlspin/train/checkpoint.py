@@ -25,7 +25,7 @@ from .._files import TEMPORARY, replacing, synchronise
 from .._orphans import stop_orphan
 from ..errors import InputError, InputWarning
 
-__all__ = ["Work", "keeping", "of"]
+__all__ = ["Work", "is_whole", "keeping", "of"]
 
 FORMAT = 1
 DIGEST = hashlib.sha256().digest_size
@@ -104,6 +104,11 @@ def of(work: Work) -> _Kept | _NotKept:
     return _Kept(work, folder.path / f"{folder.begun:03d}.checkpoint", folder.every)
 
 
+def is_whole(content: bytes) -> bool:
+    """Return whether the bytes of a checkpoint are as they were written."""
+    return hashlib.sha256(content[DIGEST:]).digest() == content[:DIGEST]
+
+
 @dataclass
 class _Folder:
     """Where checkpoints are kept, and how much work has begun."""
@@ -167,7 +172,7 @@ class _Kept:
             return None
         except OSError:
             content = b""
-        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+        if not is_whole(content):
             path.replace(path.with_suffix(".damaged"))
             remedy = "The one before is used, if there is one: nothing but time is lost."
             warnings.warn(InputWarning("SL-416", f"the checkpoint {path} is damaged.", remedy), stacklevel=2)
