@@ -303,9 +303,10 @@ def _label_ends(axes: Axes, drawn: Sequence[Line]) -> None:
     place = _apart([end[0] for end in last], room)
     right = axes.get_xlim()[1]
     for at, (y, x, name, ink) in zip(place, last, strict=True):
+        lead = {"arrowstyle": "-", "color": ink, "lw": 0.5, "relpos": (0, 0.5)}
         axes.annotate(
             name, (x, y), xytext=(right, at), textcoords="data", color=ink, fontsize=8, va="center",
-            annotation_clip=False, parse_math=False, arrowprops={"arrowstyle": "-", "color": ink, "lw": 0.5},
+            annotation_clip=False, parse_math=False, arrowprops=lead,
         )  # fmt: skip
 
 
