@@ -16,7 +16,7 @@ LINE, GAP, BAR = 1.0, 0.7, 0.9  # heights of a label's line, of the space betwee
 WRAP = 46  # characters in a label's line
 
 
-def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10) -> Figure:
+def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10, kind: str = "additive") -> Figure:
     """Hazard ratios from the reference patient down to one patient.
 
     Parameters
@@ -27,6 +27,8 @@ def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10) -> Figure:
         The patient's log-risk less the reference patient's.
     top : int
         Factors shown by themselves; the rest are one bar.
+    kind : {"additive", "Shapley"}
+        What the effects are.
     """
     labels, steps = _steps(listed, top)
     figure, axes, y = _rows(["reference patient", *labels, "this patient"])
@@ -47,7 +49,8 @@ def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10) -> Figure:
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("hazard ratio against the reference patient (log scale)\nassociation, not cause")
+    effects = "" if kind == "additive" else f"{kind} values; "
+    axes.set_xlabel(f"hazard ratio against the reference patient (log scale)\n{effects}association, not cause")
     return figure
 
 
@@ -75,13 +78,10 @@ def set_bars(frame: pd.DataFrame, top: int = 12) -> Figure:
 
 
 def _steps(listed: pd.DataFrame, top: int) -> tuple[list[str], np.ndarray]:
-    """Label and log hazard ratio of each bar; context factors without an effect of their own share one bar."""
-    named = listed["factor"] + " = " + listed["value"]
-    alone = listed["log_hr"].notna()
-    joint = "context: " + ", ".join(named[~alone])
-    against = named + " (reference " + listed["reference"] + ")"
-    labels = list(against.where(listed["value"] != "", joint)[alone])
-    steps = listed["log_hr"][alone].to_numpy()
+    """Label and log hazard ratio of each bar."""
+    value = (listed["value"] + " " + listed["unit"]).str.strip()
+    labels = list(listed["factor"] + " = " + value + " (reference " + listed["reference"] + ")")
+    steps = listed["log_hr"].to_numpy()
     if (more := len(steps) - top) > 0:
         labels, steps = [*labels[:top], f"{more} more factors"], np.append(steps[:top], steps[top:].sum())
     return labels, steps

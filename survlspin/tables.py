@@ -5,6 +5,7 @@ a *text* cell gets a leading apostrophe; numbers, and text that is a plain numbe
 :func:`read_csv` takes the apostrophes away again, so that every cell comes back as it was. Parquet needs none of this.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,10 @@ COLUMNS = {
     **dict.fromkeys(("agree", "of", "rank", "n_factors", "n"), pa.int64()),
     **dict.fromkeys(("open", "leaks"), pa.bool_()),
 }
-"""The type of every column that the tables of this package have, but for those of :data:`RISKS`, which are float64."""
+"""The type of every column that the tables of this package have; a :data:`RISK` is float64."""
+
+RISK = re.compile(r"risk_[0-9.e+]+(_low|_high)?")
+"""The columns of risks at horizons: ``risk_60``, ``risk_60_low``, ``risk_60_high``."""
 
 _FORMULA = r"[=+\-@\t\r\n＝＋－＠]"  # the starts that a spreadsheet may run
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -99,11 +103,13 @@ def read_csv(path: str | Path) -> pd.DataFrame:
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(column_types=COLUMNS, null_values=[""]),
         )
+        table = table.cast(pa.schema([(field.name, _type(field.name) or field.type) for field in table.schema]))
     except OSError as error:
         raise InputError("SL-524", f"{path} cannot be read: {error}.", "Check the path.") from error
     except pa.ArrowInvalid as error:
         raise InputError("SL-525", f"{path} is not a table of this package.", "Give a file it wrote.") from error
-    if unknown := set(table.column_names) - set(COLUMNS):
+    unknown = {name for name in table.column_names if _type(name) is None}
+    if unknown:
         raise InputError("SL-525", f"{path} has unknown columns: {sorted(unknown)}.", "Give a file this package wrote.")
     return _map_text(table, _unescape).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
@@ -113,6 +119,10 @@ def escaped(cells: pd.Series) -> pd.Series:
     text = cells.map(lambda cell: cell if isinstance(cell, str) else None)
     safe = _escape(pa.chunked_array([pa.array(text, pa.string())])).to_pandas().set_axis(cells.index)
     return cells.where(text.isna(), safe)
+
+
+def _type(name: str) -> pa.DataType | None:
+    return pa.float64() if RISK.fullmatch(name) else COLUMNS.get(name)
 
 
 def _escape(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -136,7 +146,7 @@ def _map_text(table: pa.Table, change: Callable[[pa.ChunkedArray], pa.ChunkedArr
 
 
 def _write(frames, path, columns, open_writer, change) -> None:
-    schema = pa.schema([(name, COLUMNS[name]) for name in columns])
+    schema = pa.schema([(name, _type(name)) for name in columns])
     with replacing(Path(path)) as name, open_writer(name, schema) as writer:
         for frame in frames:
             writer.write_table(_map_text(pa.Table.from_pandas(frame, schema, preserve_index=False), change))

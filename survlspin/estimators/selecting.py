@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,15 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
-from ..competing import CauseSpecificModel
+from ..competing import CauseSpecificModel, cumulative_incidence
 from ..design import Design
-from ..factors import Explanation, FactorTable
+from ..errors import InputError
+from ..factors import Basis, FactorTable
 from ..nets import Net
 from ..survival import CoxModel
 from ..train import predict
+from .explained import Explainer
 from .net import NetEstimator
-
-BLOCK = 20_000  # patients explained at a time
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -52,44 +53,37 @@ class Selecting(NetEstimator, ABC):
     def risk_factors(self, X, cause: int = 1) -> FactorTable:
         """Return the table of each patient's risk factors, made block by block.
 
-        See `survlspin.factors.FactorTable`. For a model that is linear in the factors it selects, baseline and
-        contributions add up to the log-risk; for others there are no such contributions, and they are left empty.
-        Of competing causes, which share the factors, the log-risk is that of `cause`.
+        See `survlspin.factors.FactorTable`. Of competing causes, which share the factors, the log-risk is that of
+        `cause`.
         """
         net, x = self._fitted(X)
+        design, output = self.design_, self._place(cause)
+        context = np.zeros(len(design.factors), dtype=bool)
+        context[design.group[self._context(design)]] = True
         linear = "coef" in net.eval()(torch.zeros_like(x[:1]))[1]
-        values, output = self.design_.values(X), self._place(cause)
-        return FactorTable(lambda: self._explain(net, x, values, output), len(x), linear)
+        basis = Basis(
+            factors=design.factors,
+            units=_units(design),
+            context=context,
+            reference=design.reference,
+            members=net.models,
+            linear=linear,
+            output=output,
+        )
+        explainer, values = Explainer(net, self.center_, design.group, basis), design.values(X)
+        return FactorTable(lambda: explainer.blocks(x, values), len(x), basis, partial(self._risk, output))
 
     def _context(self, design: Design) -> np.ndarray:
         """Return the columns that alone choose the others, and are always used: positions, maybe none."""
         return np.arange(0)
 
-    def _explain(self, net: Net, x: Tensor, values: pd.DataFrame, output: int) -> Iterator[Explanation]:
-        design = self.design_
-        context = np.zeros(len(design.factors), dtype=bool)
-        context[design.group[self._context(design)]] = True
-        center = self.center_[:, output]
-        eta, at_reference = _pass(net, torch.zeros_like(x[:1]), output)
-        baseline = float((eta[:, 0] - center).mean())
-        for start in range(0, max(len(x), 1), BLOCK):
-            rows = slice(start, start + BLOCK)
-            eta, parts = _pass(net, x[rows], output)
-            main = parts["offset"] - at_reference["offset"] if context.any() else None
-            yield Explanation(
-                index=values.index[rows],
-                values=values.iloc[rows],
-                factors=design.factors,
-                group=design.group,
-                context=context,
-                gate=parts.get("gate", parts["selected"]).mean(0),
-                open=(parts["selected"] > 0).any(0),
-                contribution=(parts["coef"] * x[rows].cpu().numpy()).mean(0) if "coef" in parts else None,
-                context_contribution=None if main is None else main.mean(0),
-                baseline=baseline,
-                log_risk=(eta - center[:, None]).mean(0),
-                reference=design.reference,
-            )
+    def _risk(self, output: int, log_risks: np.ndarray, times: np.ndarray, stratum: np.ndarray | None) -> np.ndarray:
+        """Return the probability (n, H) of the event, or of the cause, by `times`, of log-risks (n, K)."""
+        if not ((times >= 0) & (times <= self.unique_times_[-1])).all():
+            raise InputError("SL-413", f"a time outside 0 to {self.unique_times_[-1]:g}.", "Risks are not known there.")
+        if isinstance(self, CauseSpecificModel):
+            return cumulative_incidence(self.baselines_, log_risks, times, stratum, output)
+        return -np.expm1(-self.baseline_.cumulative_hazard(log_risks[:, 0], times, stratum))
 
     def _selected(self, X) -> np.ndarray:
         """Return which columns any member uses, bool (n, p)."""
@@ -107,14 +101,13 @@ class Selecting(NetEstimator, ABC):
         return pd.DataFrame(values, index=self.design_.index(X), columns=list(self.design_.factors))
 
 
-def _pass(net: Net, x: Tensor, output: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return log-risks (M, n) and parts of one output, without the axis of outputs."""
-    with torch.no_grad():
-        eta, parts = net.eval()(x)
-        wide = {"selected": net.selected(parts)}
-    wide |= {"gate": parts["gate"]} if "gate" in parts else {}
-    wide |= {name: parts[name][..., output] for name in ("coef", "offset") if name in parts}
-    return eta[..., output].cpu().numpy(), {name: value.double().cpu().numpy() for name, value in wide.items()}
+def _units(design: Design) -> tuple[str, ...]:
+    """Return the unit of each factor; flags, also those of a level, have none."""
+    if design.groups == "factor":
+        return tuple(variable.unit for variable in design.variables)
+    return tuple(
+        variable.unit if variable.levels is None else "" for variable in design.variables for _ in variable.columns
+    )
 
 
 def by_factor(selected: np.ndarray, design: Design) -> np.ndarray:

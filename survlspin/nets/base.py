@@ -75,6 +75,13 @@ class Net(nn.Module, ABC):
         eta = self(x)[0]
         return eta[0] if x.dim() == 2 and self.models == 1 else eta
 
+    def held(self, x: Tensor, gate: Tensor | None) -> Tensor:
+        """Return the outputs (B, n, k) for `x` with the gates held at `gate` (B, n, p), whatever `x` says of them.
+
+        A main effect of context columns is left out. Gates that are the same for all rows need no holding.
+        """
+        return self(x)[0]
+
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the penalties in the loss by name, each (B,); the names are keys of ``lam``."""
         return {}

@@ -94,13 +94,6 @@ def test_effects_and_baseline_add_up_to_the_log_risk(settings):
     np.testing.assert_allclose(model.predict(reference), people["baseline"].iloc[0], atol=1e-6)
 
 
-def test_a_net_that_is_not_linear_leaves_effects_empty_and_says_so():
-    table = fitted("lspin").risk_factors(X)
-    assert table.frame[["log_hr", "hr"]].isna().all(axis=None)
-    assert table.frame["gate"].between(0, 1, inclusive="right").all()
-    assert table.note != fitted("llspin").risk_factors(X).note
-
-
 def test_the_members_gates_are_averaged_and_any_open_one_lists():
     model = fitted(members=3, lam=0.02)
     own = []

@@ -63,7 +63,8 @@ def test_a_linear_net_has_contributions(data):
     frame = model.risk_factors(X[:50]).frame
     assert set(frame["factor"]) == set(chosen(model, X))
     assert frame["log_hr"].notna().all()
-    assert CoxSTG(lam=0.05, epochs=2).fit(X, y).risk_factors(X[:5]).frame["log_hr"].isna().all()
+    assert model.risk_factors(X).kind == "additive"
+    assert CoxSTG(lam=0.05, epochs=2).fit(X, y).risk_factors(X).kind == "Shapley"
 
 
 def test_gates_that_all_close_first_open_again():
