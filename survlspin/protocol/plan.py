@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._patients import labels_of
+from .._sklearn import seeded, takes_validation
 from ..baselines import adapt
 from ..errors import InputTypeError
 from ..folds import Fold, Splitter, default_cv
@@ -24,7 +25,7 @@ from ..store import FORMAT, StoreFolder, fingerprint, settings_of, versions
 from ..tuning import Ledger, Tuning
 from .asked import check_kinds, check_levels, check_paths, horizons_of, seeds_of
 from .probabilities import horizons_for
-from .unit import Unit, seed_of, seeded, takes_validation
+from .unit import Unit, seed_of
 
 __all__ = ["Plan", "plan"]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
+from .._sklearn import seeded, take, takes_validation
 from ..folds import Fold
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
@@ -19,7 +19,7 @@ from ..threads import one_thread
 from ..usage import usage
 from .probabilities import predicted
 
-__all__ = ["Unit", "fit_unit", "name_of", "seed_of", "seeded", "take", "takes_validation", "training_rows"]
+__all__ = ["Unit", "fit_unit", "name_of", "seed_of", "training_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,30 +109,14 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
     )
 
 
-def takes_validation(model: BaseEstimator) -> bool:
-    """Return whether a model's ``fit`` takes validation rows."""
-    return "validation_data" in inspect.signature(model.fit).parameters
-
-
 def training_rows(model: BaseEstimator, fold: Fold) -> np.ndarray:
     """Return the rows a model is fitted on: those of validation, too, where it has no use for them."""
     return fold.train if takes_validation(model) else np.union1d(fold.train, fold.validation)
 
 
-def seeded(model: BaseEstimator, seed: int) -> BaseEstimator:
-    """Return a clone whose every ``random_state`` is `seed`."""
-    model = clone(model)
-    return model.set_params(**{key: seed for key in model.get_params() if key.split("__")[-1] == "random_state"})
-
-
 def seed_of(seed: int, fold: int) -> int:
     """Return the seed of a fold: folds of one seed differ in what they draw from it."""
     return int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
-
-
-def take(X, rows: np.ndarray):
-    """Return rows of a DataFrame or an array."""
-    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
 def _fit(unit: Unit, model: BaseEstimator, X, y: np.ndarray, validation: dict[str, Any]):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._patients import labels_of
+from .._sklearn import take
 from ..folds import Fold
 from ..splits import label_digest
 
@@ -71,8 +72,6 @@ def sight_of(X: pd.DataFrame | np.ndarray, y: np.ndarray, fold: Fold, labels: It
     >>> seen.X_train.ravel().tolist(), seen.y_valid.tolist(), seen.rows.seen.tolist()
     ([0.0, 1.0], [2], [0, 1, 2])
     """
-    from ..protocol.unit import take
-
     digest = label_digest(labels_of(X) if labels is None else labels)
     rows = Rows(fold.name, fold.train, fold.validation, digest(fold.train), digest(fold.validation))
     return Sight(take(X, fold.train), y[fold.train], take(X, fold.validation), y[fold.validation], rows)

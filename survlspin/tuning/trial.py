@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from .._sklearn import seeded, takes_validation
 from ..errors import InputError, InputTypeError, InputWarning
 from ..heads import Cox
 from ..metrics.concordance import concordance_of
@@ -60,8 +61,6 @@ class Trial:
         FAILURES
             Where the model cannot be fitted so.
         """
-        from ..protocol.unit import seeded, takes_validation
-
         model = seeded(self.model, seed).set_params(**params)
         X, y, X_valid, y_valid, _ = self.sight
         validation = {"validation_data": (X_valid, y_valid)} if takes_validation(model) else {}

@@ -28,7 +28,7 @@ def data(n=160, **more):
 
 def fitted(model, X, y, fold, seed=None):
     """The model of a fold, fitted on its training and validation rows."""
-    from survlspin.protocol.unit import seeded
+    from survlspin._sklearn import seeded
 
     rows = np.union1d(fold.train, fold.validation)
     y = {name: np.asarray(values)[rows] for name, values in y.items()}
