@@ -18,7 +18,7 @@ from pandas.api import types
 from survlspin._leaks import check_leaks
 from survlspin._messages import listed, nearest, rows
 from survlspin.cohort.flow import Flow
-from survlspin.cohort.manifest import FLOW_KEY, unsealed
+from survlspin.cohort.manifest import FLOW_KEY, units_of, unsealed
 from survlspin.design import Design
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
@@ -188,6 +188,7 @@ def study_of(
         raise InputError("SL-103", found, "Name the one to compare on; the others count as censored.")
     code = None if event_code is None else _code(table[roles.event], event_code)
     X, y = split_xy(table.drop(columns=list(aside)), **roles.outcome, event_of_interest=code, zero_time=zero_time)
+    X.attrs["units"] = units_of(made)
     outcome = Outcome.of(y)
     if len(X) < len(table):
         flows["reading"] = _dropped(table, roles, code, X.index)

@@ -449,6 +449,14 @@ def test_a_failure_leaves_what_was_there(when, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"model"}
 
 
+@pytest.mark.parametrize("name", ["with a blank", "Größe 患者", 'it\'s "quoted"', "-rf", "a/new/folder"])
+def test_66_paths_of_any_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = small(CoxLasso, alpha=0.1).fit(X, Y)
+    model.save(name)
+    np.testing.assert_array_equal(load(name).predict(X), model.predict(X))
+
+
 def test_a_folder_that_cannot_be_written_or_read(tmp_path, monkeypatch):
     model = small(CoxLasso, alpha=0.1).fit(X, Y)
     (tmp_path / "file").touch()

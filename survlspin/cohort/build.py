@@ -21,7 +21,7 @@ from survlspin.cohort.checks import COPIES
 from survlspin.cohort.codebook import Values
 from survlspin.cohort.duplicates import copies, in_order, patient_codes, refuse_conflicts
 from survlspin.cohort.flow import Flow
-from survlspin.cohort.manifest import FLOW_KEY, KEY, fingerprint_of, manifest_of, sealed, unsealed
+from survlspin.cohort.manifest import FLOW_KEY, KEY, fingerprint_of, manifest_of, sealed, units_of, unsealed
 from survlspin.cohort.predictors import predictors
 from survlspin.cohort.recipe import Choice, Recipe, load_recipe
 from survlspin.cohort.records import Records, read_records, ties
@@ -66,8 +66,10 @@ class Cohort:
 
     @cached_property
     def X(self) -> pd.DataFrame:
-        """The predictors."""
-        return self.frame[[column["name"] for column in self.manifest["columns"]]]
+        """The predictors, with their units as ``X.attrs["units"]``."""
+        X = self.frame[[column["name"] for column in self.manifest["columns"]]]
+        X.attrs["units"] = units_of(self.manifest)
+        return X
 
     @cached_property
     def y(self) -> np.ndarray:

@@ -13,7 +13,7 @@ from survlspin import __version__
 from survlspin.cohort.flow import Count
 from survlspin.cohort.recipe import Choice
 
-__all__ = ["FLOW_KEY", "KEY", "fingerprint_of", "manifest_of", "sealed", "unsealed"]
+__all__ = ["FLOW_KEY", "KEY", "fingerprint_of", "manifest_of", "sealed", "units_of", "unsealed"]
 
 KEY, FLOW_KEY, SEAL = b"survlspin", b"survlspin_flow", b"survlspin_sha256"  # in the metadata of Parquet
 
@@ -55,6 +55,12 @@ def manifest_of(
         "checks": checks,
         "columns": columns,
     }
+
+
+def units_of(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the unit of every column that has one, by name; a rescaled column has none."""
+    columns = manifest.get("columns", ())
+    return {column["name"]: column["unit"] for column in columns if column["unit"] and not column["scaled"]}
 
 
 def sealed(manifest: dict[str, Any], flow: str) -> dict[bytes, bytes]:

@@ -13,7 +13,7 @@ from survlspin.cohort.build import _warn_submission, build_cohort, read_cohort
 from survlspin.cohort.predictors import _without_rare
 from survlspin.cohort.recipe import load_recipe
 from survlspin.errors import InputError, InputTypeError, InputWarning
-from survlspin.study import known_roles
+from survlspin.study import Roles, known_roles, study_of
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_frame_outcome_and_groups(small):
     names = ["age", "size", "grade_1", "grade_2", "grade_3", "noise_u1", "noise_u2", "time", "event", "patient"]
     assert list(cohort.frame) == names
     assert list(cohort.X) == names[:7]
+    assert cohort.X.attrs["units"] == {"age": "years"}
     assert cohort.frame["patient"].tolist() == expected["ID"].tolist()
     assert cohort.frame["age"].tolist() == expected["Age"].astype(float).tolist()
     assert cohort.frame["size"].tolist() == expected["size"].astype(float).tolist()
@@ -53,6 +54,12 @@ def test_frame_outcome_and_groups(small):
     assert cohort.groups.tolist() == expected["ID"].tolist()
     assert len(cohort) == len(expected)
     assert survlspin.build_cohort is build_cohort
+
+
+def test_units_reach_what_is_fitted_to_a_cohort_file(small, tmp_path):
+    build_cohort(people(), small).write(tmp_path / "cohort.parquet")
+    study = study_of(tmp_path / "cohort.parquet", Roles(**known_roles(tmp_path / "cohort.parquet")))
+    assert {variable.name: variable.unit for variable in study.design.variables if variable.unit} == {"age": "years"}
 
 
 def test_every_rule_is_counted_in_order_and_by_itself(small):
