@@ -63,6 +63,7 @@ _HOMES = {
 _ROOMS = (
     "baselines",
     "diagnostics",
+    "faithfulness",
     "heads",
     "metrics",
     "models",

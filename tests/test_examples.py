@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sksurv.ensemble import RandomSurvivalForest
 
 import survlspin
@@ -25,6 +26,7 @@ def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "compare_on_real_patients",
         "competing_risks",
+        "context_search",
         "coxph_speed",
         "gradient_lasso_synthetic",
         "interpretability",
@@ -35,6 +37,7 @@ def test_every_example_is_run_here():
         "lassonet_speed",
         "metric_speed",
         "registry_speed",
+        "risk_factor_sets",
         "rotterdam_gbsg",
         "seer_figure4",
         "seer_from_export_to_sets",
@@ -208,6 +211,35 @@ def test_interpretability(monkeypatch):
     assert table.loc["diversity", "truth"] == table.loc["diversity.between", "truth"] == 1
     assert table.loc["count.median", "truth"] == 2
     assert table.loc[["gates.closed", "gates.between", "gates.open"], ["ours", "truth"]].sum().round(9).eq(1).all()
+
+
+@pytest.mark.filterwarnings("ignore::survlspin.errors.InputWarning")  # rare levels in few rows
+def test_context_search(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = runpy.run_path(str(EXAMPLES / "context_search.py"))
+    monkeypatch.setitem(example["compare"].__globals__, "GATES", {"gate_hidden": (8,), "epochs": 1})
+    monkeypatch.setitem(example["fitted"].__globals__, "DENSE", ())
+    data, sizes = example["joined"](example["study"](tmp_path, 2000, "hetero", 0)), (400, 200)
+    found = example["compare"](data, sizes, fits=1, candidates=["Age"], most=1, cv=2)
+    assert data.X.shape[1] == 21
+    assert found[1].loc["context", "C"].between(0.3, 0.9).all()
+    assert found[2].loc["leakage", "context"] == 0
+    assert "C of the truth 0.7" in example["report"]("hetero", data, sizes, *found)
+
+
+@pytest.mark.filterwarnings("ignore::survlspin.errors.InputWarning")  # few rows
+def test_risk_factor_sets(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = runpy.run_path(str(EXAMPLES / "risk_factor_sets.py"))
+    quick = example["CoxLLSPIN"](epochs=1, random_state=0)
+    monkeypatch.setitem(example["half"].__globals__, "CoxLLSPIN", lambda **given: clone(quick).set_params(**given))
+    X, y = example["cohort"]("FLCHAIN", None)
+    fold = next(survlspin.RepeatedKFold(2, 1).folds(X[:400], y[:400]))
+    halves = [example["half"](X[:400], y[:400], fold, candidates=["age"], most=1, cv=2)] * 2
+    table = example["compare"]("FLCHAIN", halves).set_index("k")
+    assert table.loc[99, list(example["SHOWN"])].between(0.5, 0.95).all()
+    assert table.loc[99, "contexts"] in ("age, age", "(none), (none)")
+    assert table.loc[99, "leakage"] >= 0
 
 
 def test_lspin_tables_find_true_columns():
