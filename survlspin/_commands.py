@@ -68,7 +68,7 @@ def finish(given: dict[str, Any], job: Callable[[dict[str, Any]], dict[str, Any]
     if given["as_json"]:
         typer.echo(json.dumps(report, allow_nan=False))
     else:
-        module, name = words.split(".")
+        module, name = words.rsplit(".", 1)
         typer.echo("\n" + getattr(import_module(f"survlspin.{module}"), name)(report))
     return report
 

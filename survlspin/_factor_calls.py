@@ -8,7 +8,7 @@ from survlspin.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_job", "export_job"]
+__all__ = ["check_job", "explain_job", "export_job", "page_job", "publish_job"]
 
 
 def export_job(given: dict[str, Any]) -> dict[str, Any]:
@@ -21,11 +21,57 @@ def export_job(given: dict[str, Any]) -> dict[str, Any]:
     return {"out": str(given["out"]), "files": [str(path) for path in files], "patients": len(X), "notes": []}
 
 
+def publish_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read patients, write counts of them; return what was written."""
+    from survlspin._calls import _cannot_write, _reported, _writable
+    from survlspin.publish.bundle import publish
+    from survlspin.report.kept import in_unit
+
+    model = _model(given["path"])
+    study = in_unit(_reported(given)[0], given["unit"])
+    _writable(given["out"])
+    try:
+        files, card = publish(model, study, given["out"], given["min_cell"], given["subgroup"])
+    except OSError as error:
+        raise _cannot_write(given["out"], error) from error
+    return {"out": str(given["out"]), "files": [str(path) for path in files], "card": card, "notes": []}
+
+
 def check_job(given: dict[str, Any]) -> dict[str, Any]:
     """Look at a file; return what it is."""
     from survlspin.publish.checking import check
 
     return {"file": str(given["file"]), **check(given["file"]), "notes": []}
+
+
+def explain_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read patients; return what the model says of those that are named."""
+    from survlspin.patient_page.terminal import told
+
+    return {**told(_portraits(given)), "notes": []}
+
+
+def page_job(given: dict[str, Any]) -> dict[str, Any]:
+    """Read patients, write the page of those that are named, or of all; return where it is."""
+    from survlspin.patient_page import write
+    from survlspin.publish.local import PREFIX, _private
+
+    portraits = _portraits(given)
+    path = write(portraits, _private(given["out"]) / f"{PREFIX}patients.html")
+    return {"out": str(given["out"]), "files": [str(path)], "patients": len(portraits.patients), "notes": []}
+
+
+def _portraits(given: dict[str, Any]) -> Any:
+    from survlspin.patient_page import portraits
+    from survlspin.patient_page.cohort import outcome_in
+    from survlspin.report.kept import call_of
+    from survlspin.study import UNKNOWN_UNIT
+
+    model = _model(given["path"])
+    X, kept = _predictors(given, model), call_of(given["path"])
+    options, unit = kept.get("options") or {}, kept.get("unit", UNKNOWN_UNIT)
+    how = {"y": outcome_in(X, given["data"], options), "stratum": X.get(options.get("stratum"))}
+    return portraits(model, X, given["patient"] or None, unit="time units" if unit == UNKNOWN_UNIT else unit, **how)
 
 
 def _model(path: Path) -> Any:

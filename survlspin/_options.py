@@ -216,4 +216,9 @@ Explained = _option("--data", "The patients; by default those that the model was
 Foreseen = _option(
     "--horizon", "Time by which each patient's probability of the event is wanted; may be repeated.", list[float]
 )
+LeastPublished = _option("--min-cell", "The smallest count that may be known; usual are 5, 11 and 16.", int)
+PublicOut = _option("--out", "Folder for the tables; files of the same names are replaced.", Path)
 LocalOut = _option("--out", "Folder for the files, for you alone.", Path)
+Seen = _option(
+    "--patient", "What a patient is called in the column of --id, or the number of the row; may be repeated.", Names
+)

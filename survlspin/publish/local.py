@@ -61,9 +61,9 @@ def export(model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[floa
     table: FactorTable = model.risk_factors(X)
     tables = {"factors": table.iter_batches(), "patients": table.iter_patients(horizons)}
     files = [path for name, frames in tables.items() for path in _write(name, frames, folder)]
-    with replacing(folder / f"{PREFIX}schema.json") as new:
+    with replacing(folder / "schema.json") as new:
         new.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")
-    return [*files, folder / f"{PREFIX}schema.json"]
+    return [*files, folder / "schema.json"]
 
 
 def _private(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 from survlspin._text import wrapped
 
-__all__ = ["checked", "exported"]
+__all__ = ["checked", "exported", "published"]
 
 
 def exported(report: Mapping[str, Any]) -> str:
@@ -26,3 +26,16 @@ def checked(report: Mapping[str, Any]) -> str:
     return wrapped(
         [f"{report['file']}: {report['rows']:,} rows of table {report['table']}, schema {report['schema']}."]
     )
+
+
+def published(report: Mapping[str, Any]) -> str:
+    """Return what was written, and what is hidden in it."""
+    card = report["card"]
+    patients = "hidden" if card["patients"] is None else f"{card['patients']:,}"
+    lines = [
+        f"{patients} patients; no count from 1 to {card['min_cell'] - 1} is shown, {card['hidden']} counts are hidden, "
+        "rare sets are counted together.",
+        f"Audit: {card['audit']}.",
+        f"Wrote to {report['out']}: {', '.join(path.rsplit('/', 1)[-1] for path in report['files'])}.",
+    ]
+    return wrapped(lines)
