@@ -11,7 +11,7 @@ from survlspin.diagnostics.fitted import Fitted, fitted
 from survlspin.errors import InputError
 from survlspin.heads import Cox
 from survlspin.heads.cox_terms import Terms
-from survlspin.metrics.inputs import predicted, rows_of
+from survlspin.metrics.inputs import predicted, refuse_empty, rows_of
 from survlspin.outcome import Outcome
 
 __all__ = [
@@ -253,8 +253,7 @@ def baseline_hazard(model, row=None) -> pd.DataFrame:
 def outcome_and_risk(time, event, log_risk, entry, weight, stratum) -> tuple[Outcome, np.ndarray]:
     """Check the columns of any model's rows."""
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum)
-    if not rows.n:
-        raise InputError("SL-323", "there is no row.", "Residuals need at least one.")
+    refuse_empty(rows)
     eta = predicted("log_risk", log_risk, rows.n)
     return Outcome(rows.time, rows.event.astype(np.int64), rows.entry, rows.weight, rows.stratum), eta
 

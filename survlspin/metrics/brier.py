@@ -16,6 +16,7 @@ __all__ = ["brier", "integrated_brier", "scaled_brier"]
 
 BLOCK = 16  # columns that are copied together: one by one they lie far apart in memory
 RULES = ("trapezoid", "left")
+NOTHING = 1e-12  # of the null model's score: rounding, where all or none have the event
 
 
 def brier(
@@ -200,7 +201,7 @@ def _scaled(weights: Weights, known: Known, probability: np.ndarray | None) -> E
     value, influence = _score(weights, known, probability)
     null, null_influence = _score(weights, known, None)
     words = f"scaled Brier(IPA; null model {_null(weights)}; {known.words})"
-    if not null > 0:
+    if not null > NOTHING:
         return undefined("all or none have the event", weights, words, known.counts)
     ratio = value / null
     return estimated(1 - ratio, (ratio * null_influence - influence) / null, weights, words, counts=known.counts)

@@ -9,7 +9,7 @@ from survlspin._messages import rows as counted
 from survlspin.errors import InputError
 from survlspin.metrics.calibration_estimate import estimated, per_horizon, undefined
 from survlspin.metrics.estimate import Estimate
-from survlspin.metrics.inputs import Rows, predicted, rows_of
+from survlspin.metrics.inputs import Rows, predicted, refuse_empty, rows_of
 from survlspin.nonparametric import incidence
 from survlspin.nonparametric.states import check_cause
 from survlspin.outcome import Outcome
@@ -66,9 +66,9 @@ def observed_expected(
     1.25
     """
     rows = rows_of(time, event, weight=weight, cluster=cluster, causes=True)
-    share = np.full(rows.n, 1 / rows.n) if weight is None else rows.weight / rows.weight.sum()
 
     def ratio(p: np.ndarray, h: float) -> Estimate:
+        share = rows.case_weight / rows.case_weight.sum()
         observed = incidence(rows.time, rows.event, h, cause=cause, weight=weight)
         return _ratio(rows, observed, float(share @ p), share * p, share)
 
@@ -249,7 +249,8 @@ def calibration_slope(
     Raises
     ------
     InputError
-        SL-401 for unknown ties, SL-326 for a cause that does not occur; with the codes of `survlspin.metrics.inputs`.
+        SL-323 without rows, SL-326 for a cause that does not occur, SL-401 for unknown ties; with the codes of
+        `survlspin.metrics.inputs`.
 
     References
     ----------
@@ -264,6 +265,7 @@ def calibration_slope(
     from survlspin.metrics.calibration_cox import SmallCox  # estimators, which it is made of, read metrics
 
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster, causes=True)
+    refuse_empty(rows)
     check_cause(cause, rows.event)
     died = (rows.event == cause).astype(np.int64)
     fit = SmallCox.fit(
@@ -287,7 +289,7 @@ def _followed(rows: Rows, hazard, horizon) -> tuple[np.ndarray, np.ndarray, np.n
         found = f"hazard is negative in {counted(hazard < 0)}."
         raise InputError("SL-313", found, "Give cumulative hazards, -log S, at each patient's own time.")
     died = rows.event if horizon is None else rows.event & (rows.time <= horizon)
-    return hazard, died.astype(float), np.ones(rows.n) if rows.weight is None else rows.weight
+    return hazard, died.astype(float), rows.case_weight
 
 
 def _until(horizon) -> str:

@@ -28,19 +28,17 @@ def estimated(
 
     The interval is symmetric, or with ``scale="log"`` symmetric on the log scale.
     """
-    kind, digest = "model-based error", ""
+    known, kind, digest = None, "model-based error", ""
     if se is None:
-        influence, kind, digest = rows.pooled(influence), "robust error", rows.digest
+        known, kind, digest = rows.pooled(influence), "robust error", rows.digest
         kind += ", clustered" if rows.cluster is not None else ""
-        se = float(np.sqrt(np.sum(influence**2)))
-    else:
-        influence = None
+        se = float(np.sqrt(np.sum(known**2)))
     if scale == "log":
         low, high = np.exp(np.log(value) + np.array([-Z95, Z95]) * se / value).tolist() if value > 0 else (0.0, np.nan)
     else:
         low, high = value - Z95 * se, value + Z95 * se
     symmetric = "on the log scale" if scale == "log" else "symmetric"
-    return Estimate(value, float(se), low, high, f"{words}; 95% {symmetric}, {kind}", influence, counts, digest)
+    return Estimate(value, float(se), low, high, f"{words}; 95% {symmetric}, {kind}", known, counts, digest)
 
 
 def undefined(rows: Rows, words: str, why: str) -> Estimate:

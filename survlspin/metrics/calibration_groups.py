@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from survlspin.errors import InputError
 from survlspin.metrics.calibration_estimate import per_horizon
 from survlspin.metrics.estimate import Z95
-from survlspin.metrics.inputs import Rows, rows_of
+from survlspin.metrics.inputs import Rows, refuse_empty, rows_of
 from survlspin.metrics.probabilities import probabilities
 from survlspin.metrics.splines import weighted_quantile
 from survlspin.nonparametric.intervals import limits
@@ -68,7 +68,7 @@ def calibration_groups(
     check_cause(cause, rows.event)
 
     def of(p: np.ndarray, h: float) -> pd.DataFrame:
-        present = np.ones(rows.n, bool) if rows.weight is None else rows.weight > 0
+        present = rows.case_weight > 0
         ends = np.unique(p[present])  # the greatest prediction of each group, or more
         if len(ends) > groups:
             ends = np.unique(weighted_quantile(p, np.linspace(0, 1, groups + 1)[1:], rows.weight))
@@ -81,8 +81,7 @@ def calibration_groups(
 
 def _group(rows: Rows, part: np.ndarray, p: np.ndarray, horizon: float, cause: int) -> dict[str, float]:
     """One group's line; Greenwood's variance for one cause, as in R, else that of the influence."""
-    time, code = rows.time[part], rows.event[part]
-    weight = np.ones(len(part)) if rows.weight is None else rows.weight[part]
+    time, code, weight = rows.time[part], rows.event[part], rows.case_weight[part]
     n_causes = max(int(rows.event.max(initial=0)), 1)
     tally = tally_of(time, code, weight, None, n_causes)
     observed, influence = incidence_at(tally, horizon, cause)
@@ -152,7 +151,7 @@ def d_calibration(time, event, probability, *, bins: int = 10) -> DCalibration:
     Raises
     ------
     InputError
-        SL-316 for fewer than 2 bins; with the codes of `survlspin.metrics.inputs` and
+        SL-316 for fewer than 2 bins, SL-323 without rows; with the codes of `survlspin.metrics.inputs` and
         `survlspin.metrics.probabilities.probabilities`.
 
     References
@@ -169,6 +168,7 @@ def d_calibration(time, event, probability, *, bins: int = 10) -> DCalibration:
     if bins < 2:
         raise InputError("SL-316", f"bins={bins!r}.", "Give 2 or more.")
     rows = rows_of(time, event)
+    refuse_empty(rows)
     s = 1 - probabilities(probability, 1.0, rows.n)[:, 0].astype(np.float64)
     place = np.minimum((s * bins).astype(int), bins - 1)
     died, censored = rows.event, ~rows.event

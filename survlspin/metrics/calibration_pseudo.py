@@ -11,9 +11,10 @@ from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric import incidence
 
-__all__ = ["CloglogFit", "cloglog", "horizon_calibration", "pseudo_values"]
+__all__ = ["CloglogFit", "cloglog", "horizon_calibration", "inverse_cloglog", "pseudo_values"]
 
 EDGE = 1e-9  # nearest to 0 and 1 that a probability is taken to be, so that its cloglog is a number
+MOST = 50.0  # of a log cumulative hazard: its probability is 1
 STEPS, HALVINGS, SMALL, ROUNDING = 200, 30, 1e-12, 1e-12
 
 
@@ -22,14 +23,18 @@ def cloglog(p: np.ndarray) -> np.ndarray:
     return np.log(-np.log1p(-np.clip(p, EDGE, 1 - EDGE)))
 
 
+def inverse_cloglog(eta: np.ndarray) -> np.ndarray:
+    """Return ``1 - exp(-exp(eta))``; 1 for whatever is too great for a number."""
+    return -np.expm1(-np.exp(np.minimum(eta, MOST)))
+
+
 def pseudo_values(rows: Rows, horizon: float, cause: int = 1) -> np.ndarray:
     """Return what each row adds to the incidence at the horizon, times the number of rows (n,): their mean is the
     incidence. They are R's ``pseudo``: the infinitesimal jackknife, not rows left out one by one."""
     found = incidence(rows.time, rows.event, horizon, cause=cause, weight=rows.weight)
-    if rows.weight is None:
-        return found.value + found.influence * rows.n
-    own = np.divide(found.influence, rows.weight, out=np.zeros(rows.n), where=rows.weight > 0)
-    return found.value + own * rows.weight.sum()
+    weight = rows.case_weight
+    own = np.divide(found.influence, weight, out=np.zeros(rows.n), where=weight > 0)
+    return found.value + own * weight.sum()
 
 
 def horizon_calibration(time, event, probability, horizon, *, cause: int = 1, weight=None):
@@ -79,8 +84,8 @@ def horizon_calibration(time, event, probability, horizon, *, cause: int = 1, we
         x, y = cloglog(p), pseudo_values(rows, h, cause)
         words = f"at {h:g} of pseudo-values on cloglog(p){', cause ' + str(cause) if rows.event.max() > 1 else ''}"
         one = np.ones((rows.n, 1))
-        level = CloglogFit.fit(one, y, rows.weight, np.zeros(1), x)
-        line = CloglogFit.fit(np.hstack([one, x[:, None]]), y, rows.weight, np.array([0.0, 1.0]))
+        level = CloglogFit.fit(one, y, rows.case_weight, np.zeros(1), x)
+        line = CloglogFit.fit(np.hstack([one, x[:, None]]), y, rows.case_weight, np.array([0.0, 1.0]))
         return (
             _coefficient(rows, level, 0, f"calibration intercept {words}, slope 1"),
             _coefficient(rows, line, 1, f"calibration slope {words}"),
@@ -112,7 +117,6 @@ class CloglogFit:
     @classmethod
     def fit(cls, z, y, weight, start, offset=0.0) -> CloglogFit | None:
         """Fit by Gauss-Newton steps, halved until they lead down; None where the coefficients are not determined."""
-        weight = np.ones(len(y)) if weight is None else weight
         if np.linalg.matrix_rank(z[weight > 0]) < z.shape[1] or not weight @ y > 0:
             return None
         beta = start
@@ -130,13 +134,13 @@ class CloglogFit:
 
     @staticmethod
     def _loss(z, y, weight, beta, offset) -> float:
-        return float(weight @ (y + np.expm1(-np.exp(np.minimum(z @ beta + offset, 50.0)))) ** 2)
+        return float(weight @ (y - inverse_cloglog(z @ beta + offset)) ** 2)
 
     @staticmethod
     def _step(z, y, weight, beta, offset) -> tuple[np.ndarray, np.ndarray]:
         """The step (p,), and each row's part of it (n, p)."""
-        eta = np.minimum(z @ beta + offset, 50.0)
+        eta = np.minimum(z @ beta + offset, MOST)
         slope = z * np.exp(eta - np.exp(eta))[:, None]  # (n, p)
-        residual = weight * (y + np.expm1(-np.exp(eta)))
+        residual = weight * (y - inverse_cloglog(eta))
         parts = np.linalg.lstsq(slope.T @ (weight[:, None] * slope), (residual[:, None] * slope).T, rcond=None)[0].T
         return parts.sum(axis=0), parts

@@ -9,7 +9,7 @@ import pandas as pd
 
 from survlspin.errors import InputError
 from survlspin.metrics.calibration_estimate import per_horizon
-from survlspin.metrics.calibration_pseudo import CloglogFit, cloglog, pseudo_values
+from survlspin.metrics.calibration_pseudo import CloglogFit, cloglog, inverse_cloglog, pseudo_values
 from survlspin.metrics.estimate import Z95
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.metrics.splines import rcs_basis, rcs_knots, weighted_quantile
@@ -123,7 +123,8 @@ def calibration_curve(
     points = None if grid is None else _grid(grid)
 
     def of(p: np.ndarray, h: float) -> CalibrationCurve:
-        at = np.linspace(*weighted_quantile(p, ENDS, rows.weight), POINTS) if points is None else points
+        low, high = weighted_quantile(p, ENDS, rows.weight).tolist()
+        at = np.linspace(low, high, POINTS) if points is None else points
         knots = rcs_knots(cloglog(p), n_knots, rows.weight)
         z, z_at = rcs_basis(cloglog(p), knots), rcs_basis(cloglog(at), knots)
         if method == "cox":
@@ -162,15 +163,15 @@ def _by_pseudo(rows: Rows, horizon: float, cause: int, z: np.ndarray, z_at: np.n
     varies = np.ptp(z, axis=0) > 0
     z, z_at = (np.hstack([np.ones((len(x), 1)), x[:, varies]]) for x in (z, z_at))
     start = np.eye(z.shape[1])[min(1, z.shape[1] - 1)]
-    fit = CloglogFit.fit(z, pseudo_values(rows, horizon, cause), rows.weight, start)
+    fit = CloglogFit.fit(z, pseudo_values(rows, horizon, cause), rows.case_weight, start)
     if fit is None:
         return _nothing(len(z), len(z_at))
     se = np.sqrt(np.einsum("kp,pq,kq->k", z_at, fit.influence.T @ fit.influence, z_at))
-    return -np.expm1(-np.exp(z @ fit.beta)), *_limits(z_at @ fit.beta, se)
+    return inverse_cloglog(z @ fit.beta), *_limits(z_at @ fit.beta, se)
 
 
 def _limits(eta: np.ndarray, se: np.ndarray) -> tuple[np.ndarray, ...]:
-    return tuple(-np.expm1(-np.exp(eta + z * se)) for z in (0.0, -Z95, Z95))
+    return tuple(inverse_cloglog(eta + z * se) for z in (0.0, -Z95, Z95))
 
 
 def _nothing(n: int, k: int) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from survlspin._messages import rows as rows_text
 from survlspin.errors import InputError
 from survlspin.metrics.estimate import Z95, Estimate
+from survlspin.metrics.inputs import digest_of
 
 __all__ = ["accuracy", "expected_calibration_error", "nll"]
 
@@ -36,7 +37,8 @@ def nll(y, probability, *, classes=None, weight=None) -> Estimate:
     Raises
     ------
     InputError
-        SL-614 for probabilities that are none, SL-615 for classes that the columns do not have, or lengths that differ.
+        SL-614 for probabilities that are none, SL-615 for classes that the columns do not have, weights that are none,
+        or lengths that differ.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def nll(y, probability, *, classes=None, weight=None) -> Estimate:
     code, probability, weight = _checked(y, probability, classes, weight)
     least = np.finfo(probability.dtype).eps
     own = np.clip(probability[np.arange(len(code)), code], least, 1 - least).astype(np.float64)
-    return _mean(-np.log(own), weight, f"NLL per row in nats; probabilities clipped at {least:.1e}")
+    return _mean(-np.log(own), y, weight, f"NLL per row in nats; probabilities clipped at {least:.1e}")
 
 
 def accuracy(y, probability, *, classes=None, weight=None) -> Estimate:
@@ -58,7 +60,9 @@ def accuracy(y, probability, *, classes=None, weight=None) -> Estimate:
     True
     """
     code, probability, weight = _checked(y, probability, classes, weight)
-    return _mean(probability.argmax(axis=1) == code, weight, "accuracy: share of rows whose likeliest class is theirs")
+    return _mean(
+        probability.argmax(axis=1) == code, y, weight, "accuracy: share of rows whose likeliest class is theirs"
+    )
 
 
 def expected_calibration_error(
@@ -131,6 +135,8 @@ def _checked(y, probability, classes, weight) -> tuple[np.ndarray, np.ndarray, n
     if sizes != ((len(y),), (len(y), len(classes)), (len(y),)) or not len(y):
         found = f"y has shape {sizes[0]}, probability {sizes[1]}, weight {sizes[2]}; there are {len(classes)} classes."
         raise InputError("SL-615", found, "Give a row of probabilities per row, and classes= in their order.")
+    if weight is not None and not ((weight >= 0).all() and 0 < weight.sum() < np.inf):
+        raise InputError("SL-615", "weights that are missing, negative or all 0.", "Give each row's weight.")
     wrong = ~(np.abs(probability.sum(axis=1) - 1) <= SUM) | ~((probability >= 0) & (probability <= 1)).all(axis=1)
     if wrong.any():
         found = f"probabilities that are missing, outside 0 to 1 or do not add up to 1 in {rows_text(wrong)}."
@@ -143,10 +149,11 @@ def _checked(y, probability, classes, weight) -> tuple[np.ndarray, np.ndarray, n
     return code, probability, weight
 
 
-def _mean(values: np.ndarray, weight: np.ndarray | None, words: str) -> Estimate:
-    """Return the mean of values (n,) of independent rows."""
+def _mean(values: np.ndarray, y, weight: np.ndarray | None, words: str) -> Estimate:
+    """Return the mean of values (n,) of independent rows with the classes `y`."""
+    rows = digest_of(y=np.unique(y, return_inverse=True)[1], weight=weight)
     weight = np.ones(len(values)) if weight is None else weight
     value = float(np.average(values, weights=weight))
     influence = weight * (values - value) / weight.sum()
     se = float(np.sqrt(np.sum(influence**2)))
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, words, influence)
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, words, influence, rows=rows)

@@ -29,7 +29,7 @@ def compare(a: Estimate, b: Estimate) -> Estimate:
     Raises
     ------
     InputError
-        SL-338 the rows differ; SL-339 the definitions differ.
+        SL-338 the rows differ, or a measure has no influence, as with ``robust=False``; SL-339 the definitions differ.
 
     Examples
     --------
@@ -38,8 +38,10 @@ def compare(a: Estimate, b: Estimate) -> Estimate:
     >>> compare(concordance(time, event, [4, 3, 2, 1]), concordance(time, event, [2.0, 0.5, 0.5, 1.0])).value
     0.30000000000000004
     """
-    if a.rows != b.rows or not a.rows or np.shape(a.influence) != np.shape(b.influence):
-        raise InputError("SL-338", "The two measures are not of the same rows.", "Evaluate both on the same patients.")
+    known = a.influence is not None and b.influence is not None
+    if not known or not a.rows or a.rows != b.rows or len(a.influence) != len(b.influence):
+        found = "The two measures are not of the same rows, or one has no influence values."
+        raise InputError("SL-338", found, "Evaluate both on the same patients, with robust errors.")
     words, other = (re.split("[;,] (?:undefined|95%)", estimate.definition)[0] for estimate in (a, b))
     if words != other:
         found = f"The definitions differ: {words} and {other}."

@@ -214,8 +214,5 @@ def _check_weights(rows: Rows, timewt, tau) -> None:
 
 def check_tau(rows: Rows, tau) -> None:
     """Refuse a `tau` beyond the last time: what is after it, nobody knows."""
-    present = rows.time if rows.weight is None else rows.time[rows.weight > 0]
-    if tau is not None and not (isinstance(tau, Real) and tau <= present.max(initial=-np.inf)):
-        raise InputError(
-            "SL-334", f"tau={tau} is not a time within follow-up of these rows.", "Choose an earlier tau."
-        )
+    if tau is not None and not (isinstance(tau, Real) and tau <= rows.last):
+        raise InputError("SL-334", f"tau={tau} is not a time within follow-up of these rows.", "Choose an earlier tau.")

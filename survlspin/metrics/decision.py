@@ -61,13 +61,8 @@ def net_benefit(
     0.25
     """
     rows = rows_of(time, event, weight=weight, causes=True)
-    check_cause(cause, rows.event)
     at = _thresholds(thresholds)
-
-    def of(p: np.ndarray, h: float) -> tuple[Estimate, ...]:
-        return tuple(_benefit(rows, p >= t, h, t, cause) for t in at)
-
-    found = per_horizon(rows, probability, _single(horizon), of)
+    found = tuple(_benefit(rows, *where, cause) for where in _positive(rows, probability, horizon, at, cause))
     return found if np.ndim(thresholds) else found[0]
 
 
@@ -103,18 +98,18 @@ def decision_curve(
     >>> curve[["model", "all", "none"]].iloc[0].round(4).tolist()
     [0.25, 0.0, 0.0]
     """
-    at = _thresholds(thresholds)
-    model = net_benefit(time, event, probability, horizon, at, cause=cause, weight=weight)
+    rows = rows_of(time, event, weight=weight, causes=True)
+    groups = _positive(rows, probability, horizon, _thresholds(thresholds), cause)
     observed = incidence(time, event, horizon, cause=cause, weight=weight)
-    share = None if weight is None else np.asarray(weight, dtype=float)
     lines = []
-    for t, own in zip(at, model, strict=True):
+    for positive, h, t in groups:
+        own = _benefit(rows, positive, h, t, cause)
         treated = (observed.value - t) / (1 - t)  # F - (1 - F) t / (1 - t)
         other = observed.influence / (1 - t) if treated > 0 else 0.0
         lines.append(
             {
                 "threshold": t,
-                "positive": float(np.average(np.asarray(probability) >= t, weights=share)),
+                "positive": float(np.average(positive, weights=rows.case_weight)),
                 "model": own.value,
                 "se": own.se,
                 "low": own.low,
@@ -139,14 +134,18 @@ def _thresholds(thresholds) -> list[float]:
     return found.tolist()
 
 
-def _single(horizon) -> float:
+def _positive(
+    rows: Rows, probability, horizon, thresholds: list[float], cause: int
+) -> list[tuple[np.ndarray, float, float]]:
+    """Return who reaches each threshold (n,), with the horizon and the threshold, all of them checked."""
+    check_cause(cause, rows.event)
     if np.ndim(horizon):
         raise InputError("SL-315", "a decision curve was asked for at several horizons.", "Give one horizon.")
-    return horizon
+    return per_horizon(rows, probability, horizon, lambda p, h: [(p >= t, h, t) for t in thresholds])
 
 
 def _benefit(rows: Rows, positive: np.ndarray, horizon: float, threshold: float, cause: int) -> Estimate:
-    weight = np.full(rows.n, 1 / rows.n) if rows.weight is None else rows.weight / rows.weight.sum()
+    weight = rows.case_weight / rows.case_weight.sum()
     odds, n_causes = threshold / (1 - threshold), max(int(rows.event.max(initial=0)), 1)
     way = "Kaplan-Meier" if n_causes == 1 else f"Aalen-Johansen, cause {cause}"
     words = f"net benefit by {horizon:g} at threshold {threshold:g} ({way} of those at or above it)"

@@ -1,9 +1,8 @@
 """One number with its uncertainty and the words that say what it is."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-import pandas as pd
 from scipy.special import expit, logit
 
 __all__ = ["Estimate", "logit_interval"]
@@ -38,8 +37,8 @@ class Estimate:
     low: float
     high: float
     definition: str
-    influence: np.ndarray | None = None
-    counts: pd.DataFrame | None = None
+    influence: Any = None
+    counts: Any = None
     rows: str = ""
 
     def __repr__(self) -> str:

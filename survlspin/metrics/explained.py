@@ -17,7 +17,7 @@ from scipy.special import expit, ndtri
 from survlspin.errors import InputError
 from survlspin.metrics.calibration import calibration_slope
 from survlspin.metrics.estimate import Z95, Estimate, logit_interval
-from survlspin.metrics.inputs import Rows, predicted, rows_of
+from survlspin.metrics.inputs import Rows, predicted, refuse_empty, rows_of
 from survlspin.outcome import Outcome
 
 __all__ = ["gonen_heller", "kent_oquigley_r2", "nagelkerke_r2", "royston_d", "royston_r2"]
@@ -59,7 +59,7 @@ def royston_d(time, event, risk, *, cause: int = 1, robust: bool = True) -> Esti
     Raises
     ------
     InputError
-        SL-326 a cause that does not occur; with the codes of `survlspin.metrics.inputs.rows_of`.
+        SL-323 without rows; SL-326 a cause that does not occur; with the codes of `survlspin.metrics.inputs.rows_of`.
 
     References
     ----------
@@ -264,6 +264,7 @@ def _pull(outcome: Outcome, score: np.ndarray, slope: float) -> np.ndarray:
 def _recalibrated(time, event, log_risk, cause, recalibrate, ties="efron") -> tuple[Rows, np.ndarray, Estimate]:
     """The rows, their log-risks, and what to multiply these with."""
     rows = rows_of(time, event, causes=True)
+    refuse_empty(rows)
     risk = predicted("log_risk", log_risk, rows.n)
     if recalibrate:
         return rows, risk, calibration_slope(rows.time, rows.event, risk, cause=cause, ties=ties)

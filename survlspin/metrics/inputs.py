@@ -11,7 +11,9 @@ import pandas as pd
 
 from survlspin.errors import InputError
 
-__all__ = ["Rows", "predicted", "rows_of"]
+__all__ = ["Rows", "digest_of", "predicted", "refuse_empty", "rows_of"]
+
+COLUMNS = ("time", "event", "entry", "weight", "stratum", "cluster")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +48,33 @@ class Rows:
         return len(self.time)
 
     @cached_property
+    def case_weight(self) -> np.ndarray:
+        """`weight`, or 1 for each row (n,)."""
+        return np.ones(self.n) if self.weight is None else self.weight
+
+    @cached_property
+    def last(self) -> float:
+        """The last time of a row of positive weight; minus infinity without any."""
+        return float(self.time.max(initial=-np.inf, where=self.case_weight > 0))
+
+    @cached_property
     def digest(self) -> str:
-        """A hash (BLAKE2) of all columns: two measures are compared only where it is the same."""
-        found = hashlib.blake2b(digest_size=16)
-        for name in ("time", "event", "entry", "weight", "stratum", "cluster"):
-            if (values := getattr(self, name)) is not None:
-                found.update(f"{name} {values.dtype} {len(values)} ".encode())
-                found.update(np.ascontiguousarray(values).data)
-        return found.hexdigest()
+        """A hash of all columns: two measures are compared only where it is the same."""
+        return digest_of(**{name: getattr(self, name) for name in COLUMNS})
 
     def pooled(self, influence: np.ndarray) -> np.ndarray:
         """Influence of each independent unit: of the rows as they are (n,), or summed by cluster (clusters,)."""
         return influence if self.cluster is None else np.bincount(self.cluster, influence)
+
+
+def digest_of(**columns: np.ndarray | None) -> str:
+    """Return a hash (BLAKE2) of the columns that are there."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, values in columns.items():
+        if values is not None:
+            found.update(f"{name} {values.dtype} {len(values)} ".encode())
+            found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()
 
 
 def rows_of(time, event, *, entry=None, weight=None, stratum=None, cluster=None, causes=False) -> Rows:
@@ -101,6 +118,12 @@ def rows_of(time, event, *, entry=None, weight=None, stratum=None, cluster=None,
     _check(**data, **codes, causes=causes)
     data["event"] = data["event"].astype(np.int64 if causes else bool)
     return Rows(**data, **codes, strata=list(labels.get("stratum", ["all"])))
+
+
+def refuse_empty(rows: Rows) -> None:
+    """Refuse rows of which there is none (SL-323)."""
+    if not rows.n:
+        raise InputError("SL-323", "there is no row.", "Give the patients to judge by.")
 
 
 def predicted(name: str, values, n: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
+from survlspin.metrics.concordance import LEAST_G
 from survlspin.metrics.estimate import Z95, Estimate
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric.limit import censoring_curve
@@ -23,7 +24,6 @@ from survlspin.nonparametric.states import check_cause
 __all__ = ["Known", "Weights", "estimated", "undefined"]
 
 ALL, COUNTS = pd.Index(["all"]), pd.Index(["case", "control", "censored"])
-NEAR_ZERO = 0.05  # of G: few rows carry most of the weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Weights:
     def __init__(self, time, event, weight=None, cause: int = 1, censoring=None):
         self.rows: Rows = rows_of(time, event, weight=weight, causes=True)
         check_cause(cause, self.rows.event)
-        self.case_weight = np.ones(self.rows.n) if self.rows.weight is None else self.rows.weight
+        self.case_weight = self.rows.case_weight
         self.total = float(self.case_weight.sum())
         self._cause, self._given, self._of_cause = cause, censoring, self.rows.event == cause
         self._censored = self.rows.event == 0
@@ -114,7 +114,7 @@ class Weights:
     def _words(self, horizon: float, reach: int) -> str:
         if self._given is None:
             left = self._before[reach]
-            source = f"of these rows, G({horizon:g}-) = {left:.3g}" + ", near 0: unstable" * bool(left < NEAR_ZERO)
+            source = f"of these rows, G({horizon:g}-) = {left:.3g}" + ", near 0: unstable" * bool(left < LEAST_G)
         else:
             source = "given by the caller, taken as known"
         competing = f"; cause {self._cause} among competing" if self.rows.event.max(initial=0) > 1 else ""

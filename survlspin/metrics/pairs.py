@@ -110,7 +110,7 @@ def count_pairs(rows: Rows, risk: np.ndarray, table: TimeTable, time_weight: np.
     died = np.flatnonzero(rows.event)
     of_died = cell[died]
 
-    weight, shift = _whole(np.ones(rows.n) if rows.weight is None else rows.weight)
+    weight, shift = _whole(rows.case_weight)
     late, dead = (_pooled(of, mass, len(cells.line)) for of, mass in ((cell, weight), (of_died, weight[died])))
     if entered is not None:
         late -= _pooled(entered, weight, len(late))

@@ -48,8 +48,7 @@ def horizon_of(rows: Rows, horizon) -> np.ndarray:
         raise InputError("SL-307", f"the horizons have shape {found.shape}.", "Give one time, or a list of them.")
     if not (np.isfinite(found) & (found >= 0)).all():
         raise InputError("SL-307", "a horizon is missing, infinite or negative.", "Give times of follow-up.")
-    present = rows.time if rows.weight is None else rows.time[rows.weight > 0]
-    if not present.size or found.max() > present.max():
+    if found.max() > rows.last:
         found_text = f"horizon {found.max():g} lies beyond the last time of these rows."
         raise InputError("SL-306", found_text, "Ask for one within follow-up, its end included.")
     return found
@@ -107,23 +106,22 @@ def _numbers(values) -> np.ndarray:
 def _check_range(found: np.ndarray) -> None:
     low, high = found.min(initial=0), found.max(initial=0)
     if np.isnan(low):
-        missing = np.isnan(found).any(axis=1)
+        missing = np.isnan(found).max(axis=1)
         text = f"probability is missing in {rows_text(missing)}."
         raise InputError("SL-332", text, "Predict every patient, or drop these rows on purpose.")
     if low >= 0 and 1.5 < high <= 100:
         raise InputError("SL-303", "probabilities reach beyond 1, up to 100: percentages.", "Divide them by 100.")
     if low < -ROUNDING or high > 1 + ROUNDING:
-        outside = ((found < 0) | (found > 1)).any(axis=1)
+        outside = ((found < -ROUNDING) | (found > 1 + ROUNDING)).max(axis=1)
         raise InputError("SL-304", f"probability is outside 0 to 1 in {rows_text(outside)}.", "Give probabilities.")
 
 
 def _check_order(found: np.ndarray, times: np.ndarray) -> None:
     order = np.argsort(times, kind="stable")
-    if np.array_equal(order, np.arange(len(order))):
-        order = slice(None)  # a view
+    columns: np.ndarray | slice = order if (np.diff(order) < 0).any() else slice(None)  # a view
     for start in range(0, len(found), BLOCK):
-        block = found[start : start + BLOCK, order]
+        block = found[start : start + BLOCK, columns]
         if (block[:, 1:] < block[:, :-1] - ROUNDING).any():
-            falls = (np.diff(found[:, order], axis=1) < -ROUNDING).any(axis=1)
+            falls = (np.diff(found[:, columns], axis=1) < -ROUNDING).max(axis=1)
             text = f"probability falls from one horizon to a later one in {rows_text(falls)}."
             raise InputError("SL-305", text, "Give the probability of the event: one minus survival.")

@@ -9,6 +9,7 @@ from survlspin.errors import InputError
 __all__ = ["rcs_basis", "rcs_knots", "weighted_quantile"]
 
 FEW = 100  # values, below which the outer knots are the fifth value from either end
+ROUNDING = 1e-9  # of summed weights
 
 
 def rcs_knots(x, n_knots: int = 3, weight=None) -> np.ndarray:
@@ -46,11 +47,10 @@ def rcs_knots(x, n_knots: int = 3, weight=None) -> np.ndarray:
     if n_knots not in range(3, 8):
         raise InputError("SL-318", f"{n_knots} knots.", "Give 3 to 7.")
     outer = 0.1 if n_knots == 3 else 0.05 if n_knots < 7 else 0.025
-    x = np.asarray(x, dtype=float)
     knots = weighted_quantile(x, np.linspace(outer, 1 - outer, n_knots), weight)
-    present = x if weight is None else x[np.asarray(weight) > 0]
-    if 5 <= len(present) < FEW:
-        knots[[0, -1]] = np.sort(present)[[4, -5]]
+    x, total = _ordered(x, weight)
+    if 5 <= total[-1] < FEW:
+        knots[[0, -1]] = x[np.searchsorted(total, [5 - ROUNDING, total[-1] - 4 - ROUNDING])]
     return np.unique(knots)
 
 
@@ -93,16 +93,21 @@ def weighted_quantile(x, share, weight=None) -> np.ndarray:
 
     Weights that are not whole numbers are first scaled to a mean of 1.
     """
-    x = np.asarray(x, dtype=float)
     if weight is None:
-        return np.quantile(x, share)
-    weight = np.asarray(weight, dtype=float)
-    x, weight = x[weight > 0], weight[weight > 0]
-    if (weight % 1).any():
-        weight = weight / weight.mean()
-    order = np.argsort(x, kind="stable")
-    x, total = x[order], np.cumsum(weight[order])
+        return np.quantile(np.asarray(x, dtype=float), share)
+    x, total = _ordered(x, weight)
     place = np.asarray(share) * (total[-1] - 1)
     below = np.floor(place)
     low, high = (x[np.minimum(np.searchsorted(total, at, side="right"), len(x) - 1)] for at in (below, below + 1))
     return low + (place - below) * (high - low)
+
+
+def _ordered(x, weight) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of positive weight in order, and the running sums of their weights."""
+    x = np.asarray(x, dtype=float)
+    weight = np.ones(len(x)) if weight is None else np.asarray(weight, dtype=float)
+    x, weight = x[weight > 0], weight[weight > 0]
+    if (weight % 1).any():
+        weight = weight / weight.mean()
+    order = np.argsort(x, kind="stable")
+    return x[order], np.cumsum(weight[order])

@@ -68,7 +68,7 @@ def time_table(rows: Rows) -> TimeTable:
     stratum = 0 if rows.stratum is None else rows.stratum
     codes, place = dense(stratum * len(times) + rank)
     of, at = np.divmod(codes, max(1, len(times)))
-    weight = np.ones(rows.n) if rows.weight is None else rows.weight
+    weight = rows.case_weight
     left, died = np.bincount(place, weight, len(codes)), np.bincount(place, weight * rows.event, len(codes))
     began, at_risk = None, _onwards(left, of)
     if rows.entry is not None:

@@ -10,6 +10,7 @@ import pandas as pd
 from survlspin.errors import InputError
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
+from survlspin.metrics.probabilities import horizon_of
 from survlspin.nonparametric.intervals import check_scale, limits
 from survlspin.nonparametric.limit import Tally, step, tallies, tally_of
 from survlspin.nonparametric.variance import of_incidence, of_integral
@@ -156,8 +157,8 @@ def incidence(
     Raises
     ------
     InputError
-        SL-306 for a horizon beyond the last time or missing, SL-324 for an unknown `ci`, SL-326 for a cause that does
-        not occur; SL-323 without rows; with the codes of `survlspin.metrics.inputs.rows_of`.
+        SL-306 for a horizon beyond the last time, SL-307 for one that is no time, SL-323 without rows, SL-324 for an
+        unknown `ci`, SL-326 for a cause that does not occur; with the codes of `survlspin.metrics.inputs.rows_of`.
 
     References
     ----------
@@ -175,8 +176,7 @@ def incidence(
     n_causes = max(int(rows.event.max(initial=0)), 1)
     check_cause(cause, rows.event)
     tally = tally_of(rows.time, rows.event, rows.weight, rows.entry, n_causes)
-    check_horizons(horizon, tally.time)
-    found = tuple(_incidence(tally, rows, float(t), cause, ci) for t in np.atleast_1d(horizon))
+    found = tuple(_incidence(tally, rows, t, cause, ci) for t in horizon_of(rows, horizon).tolist())
     return found if np.ndim(horizon) else found[0]
 
 
@@ -185,15 +185,6 @@ def check_cause(cause: int, code: np.ndarray) -> None:
     known = {1, *np.unique(code).tolist()} - {0}
     if cause not in known:
         raise InputError("SL-326", f"cause={cause!r} does not occur; the causes are {sorted(known)}.", "Name one.")
-
-
-def check_horizons(horizon, time: np.ndarray) -> None:
-    """Refuse horizons that are missing or beyond the last time of follow-up."""
-    horizons = np.atleast_1d(np.asarray(horizon, dtype=float))
-    bad = ~(horizons <= time[-1])
-    if bad.any():
-        found = f"horizon {horizons[bad.argmax()]:g} is beyond the end of follow-up."
-        raise InputError("SL-306", found, "Give one at which some patient is still at risk.")
 
 
 def _incidence(tally: Tally, rows: Rows, horizon: float, cause: int, ci: str) -> Estimate:

@@ -110,9 +110,14 @@ def test_perfect_predictions():
 
 
 def test_nothing_to_predict_is_undefined():
-    found = scaled_brier([1, 2, 3], [0, 0, 1], [0.1, 0.1, 0.2], 2)
-    assert np.isnan(found.value)
-    assert "undefined: all or none have the event" in repr(found)
+    rng = np.random.default_rng(7)
+    time, weight = rng.integers(1, 5, 12), rng.uniform(size=12)  # whose sum depends on its order
+    for found in (
+        scaled_brier([1, 2, 3], [0, 0, 1], [0.1, 0.1, 0.2], 2),
+        scaled_brier(time, np.ones(12), np.full(12, 0.3), time.max(), weight=weight),
+    ):
+        assert np.isnan(found.value)
+        assert "undefined: all or none have the event" in repr(found)
 
 
 def test_the_weights_of_scikit_survival_come_from_other_rows():

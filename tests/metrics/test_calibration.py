@@ -255,6 +255,9 @@ def test_undefined_is_said(measure, why):
         ("SL-303", lambda t, e, r, p: decision_curve(t, e, 100 * p, 20, [0.2])),
         ("SL-304", lambda t, e, r, p: horizon_calibration(t, e, p - 0.5, 20)),
         ("SL-306", lambda t, e, r, p: observed_expected(t, e, p, 1000)),
+        ("SL-306", lambda t, e, r, p: observed_expected(t, e, p, 20, weight=0 * t)),
+        ("SL-306", lambda t, e, r, p: observed_expected([], [], [], 20)),
+        ("SL-323", lambda t, e, r, p: calibration_slope([], [], [])),
         ("SL-313", lambda t, e, r, p: calibration_in_the_large(t, e, p - 1)),
         ("SL-313", lambda t, e, r, p: poisson_slope(t, e, p - 1, r)),
         ("SL-326", lambda t, e, r, p: observed_expected(t, e, p, 20, cause=3)),
@@ -263,7 +266,7 @@ def test_undefined_is_said(measure, why):
         ("SL-332", lambda t, e, r, p: observed_expected(t, e, np.where(r > 1, np.nan, p), 20)),
         ("SL-401", lambda t, e, r, p: calibration_slope(t, e, r, ties="exact")),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_mistakes_have_codes(code, call):
     with pytest.raises(InputError) as caught:

@@ -130,6 +130,14 @@ def test_predictions_of_0_and_1_are_numbers(method):
 
 
 @pytest.mark.parametrize("method", ["cox", "pseudo"])
+def test_limits_without_end_are_0_and_1(method):
+    p = np.linspace(0.001, 0.999, 12)
+    found = calibration_curve(np.arange(12.0, 0, -1), p > 0.8, p, 6, method=method, grid=[0.01, 0.99])
+    assert (found.frame[["low", "high"]].isin([0, 1]).any(axis=None)) or found.frame["low"].isna().all()
+    assert not (found.frame[["observed", "low", "high"]].to_numpy() > 1).any()
+
+
+@pytest.mark.parametrize("method", ["cox", "pseudo"])
 def test_no_event_is_undefined(method):
     time, _, p = invented()
     found = calibration_curve(time, 0 * time, p, 0.2, method=method)

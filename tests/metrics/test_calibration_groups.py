@@ -101,6 +101,11 @@ def test_316_too_few_groups_are_refused(call):
         call(GBSG)
 
 
+def test_323_nobody_is_not_calibrated():
+    with pytest.raises(InputError, match="SL-323"):
+        d_calibration([], [], [])
+
+
 def test_303_percentages_are_refused():
     with pytest.raises(InputError, match="SL-303"):
         d_calibration(GBSG.time, GBSG.event, GBSG.p * 100)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from survlspin.errors import InputError
-from survlspin.metrics import accuracy, expected_calibration_error, nll
+from survlspin.metrics import accuracy, compare, expected_calibration_error, nll
 
 
 def drawn(n=400, k=3, seed=0, dtype=np.float64):
@@ -31,6 +31,17 @@ def test_as_scikit_learn(k, dtype):
         likeliest = np.array(NAMES)[probability.argmax(axis=1)]
         found = accuracy(y, probability, classes=NAMES[:k], weight=w)
         assert found.value == pytest.approx(accuracy_score(y, likeliest, sample_weight=w), rel=1e-12)
+
+
+def test_two_models_are_compared_on_the_same_rows():
+    y, probability, weight = drawn(k=2)
+    one = nll(y, probability, classes=NAMES[:2], weight=weight)
+    two = nll(y, np.full_like(probability, 0.5), classes=NAMES[1::-1], weight=weight)
+    found = compare(one, two)
+    assert found.value == pytest.approx(one.value - np.log(2))
+    assert found.se == pytest.approx(one.se, rel=1e-9)  # the other is the same for all
+    with pytest.raises(InputError, match="SL-338"):
+        compare(one, nll(y, probability, classes=NAMES[:2]))
 
 
 def test_a_certain_mistake_costs_as_much_as_the_precision_says():
@@ -102,6 +113,9 @@ def test_bad_input_is_named(measure):
         ([0, 1, 0], good, {}),
         ([0, 1, 2, 1], good, {}),
         ([0, 1, 0, 1], good, {"weight": [1, 2]}),
+        ([0, 1, 0, 1], good, {"weight": [1, 2, 1, np.nan]}),
+        ([0, 1, 0, 1], good, {"weight": [1, 2, 1, -1]}),
+        ([0, 1, 0, 1], good, {"weight": [0, 0, 0, 0]}),
         ([0, 0, 0, 0], good, {}),
         ([0, 1, 0, 3], good, {"classes": [0, 1]}),
         ([], np.empty((0, 2)), {"classes": [0, 1]}),

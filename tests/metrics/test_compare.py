@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from survlspin.errors import InputError
-from survlspin.metrics import compare, concordance, uno
+from survlspin.metrics import calibration_slope, compare, concordance, uno
 from survlspin.metrics.estimate import Z95
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -66,6 +66,13 @@ def test_clusters_are_compared_by_cluster():
 def test_refuses_what_is_not_alike(code, other):
     with pytest.raises(InputError, match=f"^{code}"):
         compare(concordance(TIME, EVENT, A), other)
+
+
+def test_errors_of_a_model_are_not_paired():
+    found = calibration_slope([1, 2, 3, 4, 5], [1, 1, 1, 1, 0], [1.0, 2.0, 0.5, 0.6, 0.0], robust=False)
+    with pytest.raises(InputError, match="SL-338") as caught:
+        compare(found, found)
+    assert "no influence" in str(caught.value)
 
 
 def test_the_difference_from_something_undefined_is_undefined():

@@ -74,6 +74,13 @@ def test_weights_repeat_rows_and_thresholds_are_each_one():
     assert both[1].value == net_benefit(GBSG.time, GBSG.event, GBSG.p, 4, 0.5).value
 
 
+def test_probabilities_in_single_precision_are_counted_once():
+    p = np.array([0.7, 0.2, 0.9], dtype=np.float32)  # the first is just below 0.7
+    line = decision_curve([1, 2, 3], [1, 1, 1], p, 2, [0.7]).iloc[0]
+    assert line["positive"] == pytest.approx(1 / 3)
+    assert line["model"] == pytest.approx(-0.7 / 0.3 / 3)  # one false positive
+
+
 @pytest.mark.parametrize("thresholds", [[0.2, 1.0], [0], [], "low", [[0.2]], np.nan], ids=range(6))
 def test_315_thresholds_are_probabilities(thresholds):
     with pytest.raises(InputError, match="SL-315"):

@@ -127,6 +127,12 @@ def test_other_causes_are_censored(measure):
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=IDS)
+def test_323_nobody(measure):
+    with pytest.raises(InputError, match="SL-323"):
+        measure([], [], [])
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=IDS)
 def test_without_events_or_differences_it_is_undefined(measure):
     for event, risk in (([0, 0, 0], [1, 2, 3]), ([1, 1, 0], [2, 2, 2])):
         found = measure([1, 2, 3], event, risk)

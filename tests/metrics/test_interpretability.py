@@ -123,6 +123,8 @@ def test_no_table_of_gates_or_sets(measure, cells):
 def test_groups_of_other_rows():
     with pytest.raises(InputError, match="SL-617 40 rows, and groups of shape"):
         diversity(USED, GROUPS[:5])
+    with pytest.raises(InputError, match="SL-617 no group in 2 rows, first at position 3"):
+        diversity(USED, np.where(np.isin(np.arange(40), (3, 9)), None, GROUPS.astype(object)))
 
 
 # ---- stability ----

@@ -42,6 +42,8 @@ def test_whole_weights_repeat_values():
     np.testing.assert_allclose(weighted_quantile(x, share, weight), np.quantile(np.repeat(x, weight), share))
     np.testing.assert_allclose(rcs_knots(x, 4, weight * 0.5), rcs_knots(x, 4, weight * 0.5 * 7.3))
     np.testing.assert_array_equal(rcs_knots(x, 3, np.ones(60)), rcs_knots(x, 3))
+    few = x[:20], weight[:20]
+    np.testing.assert_array_equal(rcs_knots(few[0], 3, few[1]), rcs_knots(np.repeat(*few), 3))
 
 
 @pytest.mark.parametrize("n_knots", [2, 8])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..._messages import rows as rows_text
 from ...errors import InputError
 from ...stability import jaccard
 
@@ -143,7 +144,7 @@ def diversity(used, groups, *, share: float = HALF) -> Diversity:
     Raises
     ------
     InputError
-        SL-617 for lengths that differ, or anything but a table of true and false.
+        SL-617 for lengths that differ, a missing group, or anything but a table of true and false.
 
     Notes
     -----
@@ -157,9 +158,12 @@ def diversity(used, groups, *, share: float = HALF) -> Diversity:
     (0.667, 0.667, 0.0)
     """
     cells = sets_of(used)
-    names, group = np.unique(np.asarray(groups), return_inverse=True)
-    if group.shape != (len(cells),):
-        raise InputError("SL-617", f"{len(cells)} rows, and groups of shape {group.shape}.", "Give each row's group.")
+    labels = np.asarray(groups)
+    if labels.shape != (len(cells),):
+        raise InputError("SL-617", f"{len(cells)} rows, and groups of shape {labels.shape}.", "Give each row's group.")
+    group, names = pd.factorize(labels, sort=True)
+    if (group < 0).any():
+        raise InputError("SL-617", f"no group in {rows_text(group < 0)}.", "Give each row's group, or drop such rows.")
     table = pd.DataFrame(cells, columns=getattr(used, "columns", None)).groupby(group).mean() >= share
     table.index = pd.Index(names)
     kinds, kind = np.unique(cells, axis=0, return_inverse=True)
