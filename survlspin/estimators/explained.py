@@ -38,6 +38,7 @@ class Explainer:
     basis: Basis
 
     def __post_init__(self):
+        self.device = next(self.net.parameters()).device
         self.alone = [self.net.rows([m]) for m in range(self.basis.members)]
         one_each = np.array_equal(self.group, np.arange(len(self.basis.factors)))
         self.first = None if one_each else np.unique(self.group, return_index=True)[1]  # each factor's first column
@@ -55,9 +56,10 @@ class Explainer:
         basis = self.basis
         eta, parts = self.net(x)
         selected = self.net.selected(parts)
+        gate = parts.get("gate", selected)
         opened = self._by_factor(np.logical_or, selected)  # (M, n, G)
         differs = self._by_factor(np.logical_or, x[None] != 0)[0]  # elsewhere a factor has no effect
-        own, start = self._terms(x, parts) if basis.linear else self._shapley(x, parts, opened & differs)
+        own, start = self._terms(x, parts) if basis.linear else self._shapley(x, gate, opened & differs)
         if basis.context.any():
             own[..., basis.context] = self._shares(x, differs)
         own[:, ~(opened.any(0) | basis.context)] = np.nan
@@ -65,7 +67,7 @@ class Explainer:
             **vars(basis),
             index=values.index,
             values=values,
-            gate=self._by_factor(np.maximum, parts.get("gate", selected)).mean(0),
+            gate=self._by_factor(np.maximum, gate).mean(0),
             agreement=np.where(basis.context, basis.members, opened.sum(0)).astype(np.int16),
             effects=own.mean(0),
             low=own.min(0),
@@ -79,16 +81,15 @@ class Explainer:
         own = self._by_factor(np.add, parts["coef"][..., self.basis.output] * x)
         return own, self.net(torch.zeros_like(x[:1]))[0][..., self.basis.output].cpu().numpy()
 
-    def _shapley(self, x: Tensor, parts: dict[str, Tensor], plays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _shapley(self, x: Tensor, gates: Tensor, plays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the Shapley values (M, n, G) of factors that play, gates held, and the outputs without them (M, n)."""
-        gates = parts.get("gate", [None] * len(self.alone))
         games = []
         for net, gate, own in zip(self.alone, gates, plays & ~self.basis.context, strict=True):
 
-            def answer(kept: Tensor, rows: np.ndarray, net: Net = net, gate: Tensor | None = gate) -> Tensor:
-                return net.held(kept, None if gate is None else gate[rows])
+            def begin(part: Tensor, rows: np.ndarray, net: Net = net, gate: Tensor = gate) -> Tensor:
+                return net.begin(part, gate[rows])
 
-            games.append(self._game(answer, x, self.group, own))
+            games.append(self._game(begin, net.finish, x, self.group, own))
         shares, start = zip(*games, strict=True)
         return np.stack(shares), np.stack(start)
 
@@ -96,19 +97,41 @@ class Explainer:
         """Return the Shapley values (M, n, C) of the C context factors in the main effect of context."""
         seen, context = x[:, self.net.context], self.basis.context
         group = np.unique(self.group[context[self.group]], return_inverse=True)[1]
-        nets = [lambda kept, _, net=net: net.main_effect(kept[None]) for net in self.alone]
-        return np.stack([self._game(net, seen, group, differs[:, context])[0] for net in nets])
+        games = []
+        for net in self.alone:
+
+            def begin(part: Tensor, rows: np.ndarray, net: Net = net) -> Tensor:
+                return net.main.begin(part)
+
+            games.append(self._game(begin, net.main.finish, seen, group, differs[:, context])[0])
+        return np.stack(games)
 
     def _game(
-        self, answer: Callable[[Tensor, np.ndarray], Tensor], x: Tensor, group: np.ndarray, plays: np.ndarray
+        self,
+        begin: Callable[[Tensor, np.ndarray], Tensor],
+        finish: Callable[[Tensor], Tensor],
+        x: Tensor,
+        group: np.ndarray,
+        plays: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the Shapley values of factors that play, and the answer with none of them."""
+        """Return the Shapley values of factors that play in ``finish(begin(x))``, and what it is with none of them.
 
-        def value(rows: np.ndarray, keep: np.ndarray) -> np.ndarray:
-            kept = x[rows] * torch.from_numpy((keep | ~plays[rows])[:, group]).to(x.device)
-            return answer(kept, rows)[0, :, self.basis.output].cpu().numpy()
+        What each player adds to the sums of `begin`, which is affine, is worked once; coalitions only add it up.
+        """
+        nobody = x * ~self._tensor(plays[:, group])
+        start = begin(nobody[None], np.arange(len(x)))[0]  # (n, h)
 
-        return shapley(value, plays), value(np.arange(len(x)), np.zeros_like(plays))
+        def value(rows: np.ndarray, players: np.ndarray, inside: np.ndarray) -> np.ndarray:
+            own = x[rows] * self._tensor(group == players.T[..., None])  # (k, r, p)
+            adds = torch.stack([begin(one[None], rows)[0] for one in own], 1) - begin(0 * own[:1], rows)[0][:, None]
+            sums = start[rows][:, None] + self._tensor(inside).to(x) @ adds  # (r, C, h)
+            answer = finish(sums.flatten(0, 1)[None])[0, :, self.basis.output]
+            return answer.view(len(rows), -1).cpu().numpy()
+
+        return shapley(value, plays), finish(start[None])[0, :, self.basis.output].cpu().numpy()
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     def _by_factor(self, reduce: np.ufunc, cells: Tensor) -> np.ndarray:
         """Reduce (M, n, p) cells to (M, n, G), each row by itself: the answer does not depend on the block."""

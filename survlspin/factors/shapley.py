@@ -13,14 +13,17 @@ MOST = 10
 
 ROWS = 2**15  # coalitions valued at once
 
+Value = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
-def shapley(value: Callable[[np.ndarray, np.ndarray], np.ndarray], plays: np.ndarray) -> np.ndarray:
+
+def shapley(value: Value, plays: np.ndarray) -> np.ndarray:
     """Return each player's Shapley value, which in a row add up to the worth of all players less that of none.
 
     Parameters
     ----------
     value : callable
-        ``value(rows, keep)``, with row numbers (r,) and the players of a coalition, bool (r, G), gives its worth (r,).
+        ``value(rows, players, inside)`` is what coalitions are worth, (r, C): of the rows with the numbers `rows` (r,),
+        whose players are `players` (r, k), in coalitions of the players with the places `inside`, bool (C, k).
     plays : bool array (n, G)
         The players of each row.
 
@@ -35,8 +38,8 @@ def shapley(value: Callable[[np.ndarray, np.ndarray], np.ndarray], plays: np.nda
 
     Examples
     --------
-    >>> def product(rows, keep):
-    ...     return 6.0 * keep.all(axis=1)
+    >>> def product(rows, players, inside):
+    ...     return 6.0 * inside.all(axis=1)[None]
     >>> shapley(product, np.array([[True, True, True]]))
     array([[2., 2., 2.]])
     """
@@ -47,11 +50,8 @@ def shapley(value: Callable[[np.ndarray, np.ndarray], np.ndarray], plays: np.nda
         inside, weight = _coalitions(k)
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            players = np.nonzero(plays[part])[1].reshape(-1, 1, k)
-            keep = np.zeros((len(part), 2**k, plays.shape[1]), dtype=bool)
-            np.put_along_axis(keep, players, inside[None], axis=2)
-            worth = value(part.repeat(2**k), keep.reshape(-1, plays.shape[1])).reshape(-1, 2**k)
-            shares[part[:, None], players[:, 0]] = worth @ weight
+            players = np.nonzero(plays[part])[1].reshape(-1, k)
+            shares[part[:, None], players] = value(part, players, inside) @ weight
     return shares
 
 

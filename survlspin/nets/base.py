@@ -75,12 +75,16 @@ class Net(nn.Module, ABC):
         eta = self(x)[0]
         return eta[0] if x.dim() == 2 and self.models == 1 else eta
 
-    def held(self, x: Tensor, gate: Tensor | None) -> Tensor:
-        """Return the outputs (B, n, k) for `x` with the gates held at `gate` (B, n, p), whatever `x` says of them.
+    def begin(self, x: Tensor, gate: Tensor) -> Tensor:
+        """Return the sums (B, n, h) from which `finish` makes outputs: affine in `x` (B, n, p), in evaluation mode.
 
-        A main effect of context columns is left out. Gates that are the same for all rows need no holding.
+        Gates that depend on the row are held at `gate` (B, n, p); a main effect of context columns is left out.
         """
-        return self(x)[0]
+        return x
+
+    def finish(self, h: Tensor) -> Tensor:
+        """Return the outputs (B, n, k) from what `begin` returned."""
+        return self(h)[0]
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the penalties in the loss by name, each (B,); the names are keys of ``lam``."""

@@ -69,6 +69,12 @@ class GradientLasso(Net):
             eta = self.predictor(x)
         return eta if torch.is_grad_enabled() else eta.detach(), {"x": x, "eta": eta}
 
+    def begin(self, x: Tensor, gate: Tensor) -> Tensor:
+        return self.predictor.begin(x)
+
+    def finish(self, h: Tensor) -> Tensor:
+        return self.predictor.finish(h)
+
     def slopes(self, parts: dict[str, Tensor], create_graph: bool = False) -> Tensor:
         """Return the gradient (B, n, p) of `Head.score` of each row by its columns."""
         with torch.enable_grad():

@@ -105,13 +105,18 @@ class MLP(nn.Module):
         self.norm = nn.ModuleList(Norm(models, d) for d, _ in pairs) if norm else None
         self.act = act
 
-    def forward(self, h: Tensor, weight: Tensor | None = None) -> Tensor:
-        for i, affine in enumerate(self.affine):
-            if self.norm is not None:
-                h = self.norm[i](h, weight)
-            h = affine(h)
-            if self.act is not None and i < len(self.affine) - 1:
-                h = self.act(h)
+    def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        return self.finish(self.begin(x, weight), weight)
+
+    def begin(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the first layer's sums, affine in `x` (in evaluation mode)."""
+        return self.affine[0](x if self.norm is None else self.norm[0](x, weight))
+
+    def finish(self, h: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the output from the first layer's sums."""
+        for i in range(1, len(self.affine)):
+            h = h if self.act is None else self.act(h)
+            h = self.affine[i](h if self.norm is None else self.norm[i](h, weight))
         return h
 
     def collapse(self) -> tuple[Tensor, Tensor]:

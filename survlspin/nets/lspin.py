@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -118,11 +118,14 @@ class _Gated(Net):
 
     def main_effect(self, seen: Tensor) -> Tensor:
         """Return what context columns (B, n, c) add by themselves, (B, n, k): 0 at the reference."""
-        return self.main(seen) - self.main(torch.zeros_like(seen[:, :1]))
+        main = cast("MLP", self.main)
+        return main(seen) - main(torch.zeros_like(seen[:, :1]))
 
-    def held(self, x: Tensor, gate: Tensor | None) -> Tensor:
-        x = spread(x if x.dim() == 3 else x[None], self.models)
-        return self.predictor(gate * (x if self.gated is None else x * self.gated))
+    def begin(self, x: Tensor, gate: Tensor) -> Tensor:
+        return self.predictor.begin(gate * (x if self.gated is None else x * self.gated))
+
+    def finish(self, h: Tensor) -> Tensor:
+        return self.predictor.finish(h)
 
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the penalty on open gates and, with an affinity, those on pairs of rows.

@@ -81,6 +81,12 @@ class STG(Net):
             parts["offset"] = intercept.expand(-1, x.shape[1], -1)
         return eta, parts
 
+    def begin(self, x: Tensor, gate: Tensor) -> Tensor:
+        return self.predictor.begin(gate * x)
+
+    def finish(self, h: Tensor) -> Tensor:
+        return self.predictor.finish(h)
+
     def penalties(self, parts: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the expected number of open gates."""
         return {"gates": open_probability(parts["mu"][:, 0], self.sigma).sum(-1)}
