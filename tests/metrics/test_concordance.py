@@ -18,6 +18,7 @@ from survlspin.metrics import concordance, concordance_of
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "concordance.json").read_text())["cases"]
 OPTIONS = {"entry": "entry", "strata": "stratum", "weights": "weight", "cluster": "cluster"}  # R's cases, our words
+SEEDS = st.integers(0, 2**32)
 COLUMNS = {"entry": "entry", "strata": "strata", "weights": "w", "cluster": "cl"}
 
 
@@ -43,26 +44,18 @@ def brute(time, event, risk, entry=None, weight=None, stratum=None):
     return (counts[0] + counts[2] / 2) / counts[:3].sum() if counts[:3].sum() else np.nan, counts
 
 
-@st.composite
-def cohorts(draw, min_size=1, whole_weights=False):
-    """Small cohorts with many ties, every option present or absent."""
-    n = draw(st.integers(min_size, 24))
-
-    def column(values, dtype=float):
-        return np.array(draw(st.lists(values, min_size=n, max_size=n)), dtype=dtype)
-
-    time, risk = (
-        column(st.integers(1, draw(st.sampled_from([1, 4, 1000])))),
-        column(st.integers(-2, 3).map(lambda r: r / 3)),
-    )
-    data = {"time": time, "event": column(st.booleans(), int), "risk": risk}
-    if draw(st.booleans()):
-        data["entry"] = time - column(st.integers(1, 5))
-    if draw(st.booleans()):
-        data["weight"] = column(st.integers(0, 3)) if whole_weights else column(st.integers(0, 30)) / 7
-    if draw(st.booleans()):
-        data["stratum"] = column(st.integers(0, 2), int)
-    return data
+def cohort(seed, min_size=1, whole_weights=False):
+    """A small cohort with many ties, every option present or absent."""
+    rng = np.random.default_rng(seed)
+    n, last = rng.integers(min_size, 25), rng.choice([1, 4, 1000])
+    time, risk = rng.integers(1, last, n, endpoint=True).astype(float), rng.integers(-2, 4, n) / 3
+    data = {"time": time, "event": rng.integers(0, 2, n), "risk": risk}
+    options = {
+        "entry": time - rng.integers(1, 6, n),
+        "weight": rng.integers(0, 4, n) * 1.0 if whole_weights else rng.integers(0, 31, n) / 7,
+        "stratum": rng.integers(0, 3, n),
+    }
+    return data | {name: values for name, values in options.items() if rng.random() < 0.5}
 
 
 def registry(n, seed=0):
@@ -96,9 +89,10 @@ def test_value_error_and_counts_equal_r(case, r_data):
         np.testing.assert_allclose(found.influence, gold["influence"], rtol=1e-10, atol=1e-15)
 
 
-@settings(max_examples=300, deadline=None)
-@given(cohorts())
-def test_equals_counting_all_pairs(data):
+@settings(max_examples=150, deadline=None)
+@given(SEEDS)
+def test_equals_counting_all_pairs(seed):
+    data = cohort(seed)
     value, counts = brute(**data)
     found = concordance(**data)
     np.testing.assert_allclose(found.value, value, rtol=1e-12)
@@ -106,9 +100,10 @@ def test_equals_counting_all_pairs(data):
     np.testing.assert_array_equal(found.counts.sum() == 0, counts == 0)
 
 
-@settings(max_examples=100, deadline=None)
-@given(cohorts(min_size=2))
-def test_influence_is_the_weight_times_the_derivative(data):
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_influence_is_the_weight_times_the_derivative(seed):
+    data = cohort(seed, min_size=2)
     weight = data.setdefault("weight", np.ones(len(data["time"])))
     assume(brute(**data)[1][:3].sum() > 0)
     step = 1e-30  # a complex step: the derivative without a difference
@@ -130,9 +125,10 @@ def test_influence_is_the_derivative_of_the_value_itself():
     np.testing.assert_allclose(found.influence[row], np.diff(values)[0] / 2e-5, rtol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
-@given(cohorts(min_size=2))
-def test_equals_scikit_survival_and_lifelines_without_options(data):
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_equals_scikit_survival_and_lifelines_without_options(seed):
+    data = cohort(seed, min_size=2)
     time, event, risk = data["time"], data["event"], data["risk"]
     found = concordance(time, event, risk)
     assume(not np.isnan(found.value))
@@ -145,19 +141,20 @@ def test_equals_scikit_survival_and_lifelines_without_options(data):
 # ---- what must and must not change the answer ----
 
 
-@settings(max_examples=60, deadline=None)
-@given(cohorts(), st.randoms(use_true_random=False))
-def test_row_order_does_not_matter(data, random):
-    order = list(range(len(data["time"])))
-    random.shuffle(order)
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_row_order_does_not_matter(seed):
+    data = cohort(seed)
+    order = np.random.default_rng(seed + 1).permutation(len(data["time"]))
     found, moved = concordance(**data), concordance(**{name: values[order] for name, values in data.items()})
     np.testing.assert_allclose(moved.value, found.value, rtol=1e-13)
     np.testing.assert_allclose(moved.influence, found.influence[order], rtol=1e-12, atol=1e-15)
 
 
-@settings(max_examples=60, deadline=None)
-@given(cohorts(whole_weights=True))
-def test_a_whole_weight_is_a_repeated_row(data):
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_a_whole_weight_is_a_repeated_row(seed):
+    data = cohort(seed, whole_weights=True)
     times = data.setdefault("weight", np.ones(len(data["time"]))).astype(int)
     row = np.repeat(np.arange(len(times)), times)
     repeated = concordance(**{name: values[row] for name, values in data.items() if name != "weight"})
@@ -168,9 +165,10 @@ def test_a_whole_weight_is_a_repeated_row(data):
         np.testing.assert_allclose(np.bincount(row, repeated.influence, len(times)), found.influence, atol=1e-14)
 
 
-@settings(max_examples=60, deadline=None)
-@given(cohorts(), st.sampled_from([np.exp2, np.cbrt, lambda t: t / 12, lambda t: 1e6 * t]))
-def test_only_the_order_of_times_and_risks_matters(data, increasing):
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([np.exp2, np.cbrt, lambda t: t / 12, lambda t: 1e6 * t]))
+def test_only_the_order_of_times_and_risks_matters(seed, increasing):
+    data = cohort(seed)
     data["time"] = data["time"] % 100 + 1
     if "entry" in data:
         data["entry"] = data["time"] - 2
@@ -179,9 +177,10 @@ def test_only_the_order_of_times_and_risks_matters(data, increasing):
     np.testing.assert_equal(concordance(**other).value, found.value)
 
 
-@settings(max_examples=60, deadline=None)
-@given(cohorts())
-def test_the_opposite_risk_turns_c_around(data):
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_the_opposite_risk_turns_c_around(seed):
+    data = cohort(seed)
     found, opposite = concordance(**data), concordance(**{**data, "risk": -data["risk"]})
     np.testing.assert_allclose(opposite.value, 1 - found.value, rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(opposite.influence, -found.influence, rtol=1e-10, atol=1e-15)
@@ -276,21 +275,21 @@ def test_refuses_what_cannot_be_ranked(code, change):
 
 
 @pytest.mark.parametrize("months", [True, False], ids=["months", "continuous"])
-def test_half_a_million_patients_take_seconds(months):
-    data, options = registry(484_000)
+def test_many_patients_take_little_time_and_memory(months):
+    data, options = registry(60_000)
     if months:
-        data = {**data, "time": np.floor(data["time"]) + 1, "risk": np.round(data["risk"], 2)}
+        data = {**data, "time": np.floor(data["time"]) + 1, "risk": np.round(data["risk"], 1)}
     started = clock.perf_counter()
     plain = concordance(**data)
     seconds = clock.perf_counter() - started
-    assert seconds < 10  # 0.1 s and 0.6 s on one 2.5 GHz core
+    assert seconds < 2  # 0.01 s and 0.06 s on one 2.5 GHz core
     tracemalloc.start()
     everything = concordance(**data, **options)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1e9
+    assert peak < 8e7
     if months:
         started = clock.perf_counter()
         assert plain.value == pytest.approx(concordance_index(data["time"], -data["risk"], data["event"]), rel=1e-12)
-        assert clock.perf_counter() - started > 5 * seconds  # 25 to 30 times, on a machine with nothing else to do
+        assert clock.perf_counter() - started > 3 * seconds  # 20 times, on a machine with nothing else to do
     assert everything.value == pytest.approx(plain.value, abs=0.03)  # the same patients, other pairs
