@@ -18,8 +18,9 @@ from pandas.api.types import is_bool_dtype
 from ._patients import Patients, check_enough, check_settings, labels_of, set_aside
 from .errors import InputError
 
-__all__ = ["External", "Fold", "RepeatedKFold", "Splitter", "TrainOneTestNine", "default_cv"]
+__all__ = ["EXTERNAL", "External", "Fold", "RepeatedKFold", "Splitter", "TrainOneTestNine", "default_cv"]
 
+EXTERNAL = "external"  # the name of a fold that is tested on another data set
 LARGE = 10_000  # rows from which one part of ten is enough to train on
 
 
@@ -259,7 +260,7 @@ class External(Splitter):
             raise InputError("SL-342", found, "Mark another test set: at least 2 and 1 are needed.")
         validation, train = set_aside(inner, n_events, self.validation)
         parts = (np.isin(np.arange(len(rows)), who) for who in (train, validation))
-        yield Fold("external", *map(patients.rows, (*parts, rows > 0)))
+        yield Fold(EXTERNAL, *map(patients.rows, (*parts, rows > 0)))
 
     def split(self, X, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         return _with_validation(self.folds(X, y, groups))

@@ -13,6 +13,9 @@ from survlspin._usual import Usual
 from survlspin.design import Design
 from survlspin.errors import InputError, InputWarning
 from survlspin.estimators import CoxPH
+from survlspin.folds import EXTERNAL, Fold
+from survlspin.outcome import Outcome
+from survlspin.protocol import Unit, fit_unit
 
 RNG = np.random.default_rng(0)
 N = 2000
@@ -130,6 +133,17 @@ def test_48_unseen_levels_count_as_another_where_that_is_asked_for():
     design.take_unseen_as(None)
     with pytest.raises(InputError, match="SL-214"):
         design.transform(strange)
+
+
+@pytest.mark.parametrize("name", ["1", EXTERNAL])
+def test_of_folds_only_those_of_another_data_set_are_told(name):
+    age = X["age"].where(X.index < N / 2, 12 * X["age"]).to_frame()
+    y = Outcome.of((RNG.exponential(size=N), np.ones(N))).to_y()
+    fold = Fold(name, np.arange(N // 2), np.arange(0), np.arange(N // 2, N))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit_unit(Unit("Cox", CoxPH(), fold, 0), age, y)
+    assert {str(warning.message)[:6] for warning in caught} == ({"SL-690"} if name == EXTERNAL else set())
 
 
 def test_51_48_a_saved_model_tells_and_takes_the_same(tmp_path):

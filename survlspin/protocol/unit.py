@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from .._sklearn import seeded, take, takes_validation
-from ..folds import Fold
+from ..errors import InputWarning
+from ..folds import EXTERNAL, Fold
 from ..metrics.concordance import concordance_of
 from ..outcome import Outcome
 from ..runs import Fit
@@ -79,7 +81,9 @@ def fit_unit(unit: Unit, X, y: np.ndarray) -> Fit:
     if takes_validation(model):
         validation = {"validation_data": (take(X, fold.validation), y[fold.validation])}
     X_train, X_test, X_listed = take(X, rows), take(X, fold.test), take(X, fold.listed)
-    with one_thread():
+    with one_thread(), warnings.catch_warnings():
+        if fold.name != EXTERNAL:  # numbers of one table are in one unit
+            warnings.filterwarnings("ignore", "SL-690", InputWarning)
         start = perf_counter()
         fitted = _fit(unit, model, X_train, y[rows], validation)
         seconds = perf_counter() - start
