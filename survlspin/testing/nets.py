@@ -29,10 +29,10 @@ def check_net(
 
     The shapes of what it returns; models in a stack are each what they are alone, from their initial weights on; the
     order of rows does not matter; rows of weight 0 are absent; the gradient is that of the objective; an evaluation
-    pass repeats itself, is as linear as ``parts["coef"]`` says and uses the columns that `selected` names; a state
-    dict is all of its models. What `solve` computes is each model's own, too, in any order of rows, and stays where
-    they say nothing. `prox` leaves a model that is within its bounds as it is where the step or the penalties are 0,
-    and moves it no further than `nonsmooth` falls.
+    pass repeats itself, is as linear as ``parts["coef"]`` says, is what `finish` makes of the affine `begin` and uses
+    the columns that `selected` names; a state dict is all of its models. What `solve` computes is each model's own,
+    too, in any order of rows, and stays where they say nothing. `prox` leaves a model that is within its bounds as it
+    is where the step or the penalties are 0, and moves it no further than `nonsmooth` falls.
 
     Parameters
     ----------
@@ -237,6 +237,11 @@ def _check_evaluation(net: Net, batch: Batch) -> None:
         linear = (parts["coef"] * batch.x[..., None]).sum(2) + parts["offset"]
         require_close("sum coef * x + offset", linear, eta)
         require(not bool(parts["coef"][~selected].any()), "a column that is not selected has a coefficient.")
+    gate = parts.get("gate", selected)
+    sums, none = net.begin(batch.x, gate), net.begin(torch.zeros_like(batch.x), gate)
+    require_close("begin, of the middle between a row and 0", net.begin(batch.x / 2, gate), (sums + none) / 2)
+    main = net.main_effect(batch.x[..., net.context]) if getattr(net, "main", None) is not None else 0.0
+    require_close("finish of begin", net.finish(sums) + main, eta)
 
 
 def _check_net_gradient(net: Net, head: Head, batch: Batch, lam: Answers, rng) -> None:

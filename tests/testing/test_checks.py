@@ -87,6 +87,16 @@ class SelectsAll(LLSPIN):
         return torch.ones_like(parts["gate"], dtype=torch.bool)
 
 
+class BendsAtFirst(LSPIN):
+    def begin(self, x, gate):
+        return super().begin(x, gate).relu()
+
+
+class FinishesElsewhere(LSPIN):
+    def finish(self, h):
+        return super().finish(h) + 0.1
+
+
 class SharedDraws(Dense):
     def initialize(self, generators):
         return super().initialize([generators[0]] * len(generators))
@@ -107,6 +117,8 @@ class DetachedGates(LSPIN):
         (NoisyAlways, "the output"),
         (WrongCoefficient, "sum coef"),
         (SelectsAll, "selected is not where"),
+        (BendsAtFirst, "begin, of the middle"),
+        (FinishesElsewhere, "finish of begin"),
         (SharedDraws, "depends on the others"),
         (DetachedGates, "the gradient by gating"),
     ],
