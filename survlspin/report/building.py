@@ -23,6 +23,8 @@ from .specification import model_section
 
 __all__ = ["report", "report_of"]
 
+COUNTS = tuple(f"{of}.{what}" for of in ("data", "performance") for what in ("n", "rows", "events"))
+
 
 def report_of(subject: Subject) -> Report:
     """Return the report on a subject, to be looked at or written."""
@@ -35,7 +37,7 @@ def report_of(subject: Subject) -> Report:
     facts: dict[str, Any] = {f"versions.{name}": version for name, version in versions().items()}
     for section in sections:
         facts |= section.facts
-    facts = {name: plain(value) for name, value in facts.items()}
+    facts = {name: _shown(name, plain(value), subject.min_cell) for name, value in facts.items()}
     closing = closing_sections(facts)
     for section in closing:
         facts |= section.facts
@@ -85,6 +87,11 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+def _shown(name: str, value: Any, least: int) -> Any:
+    """Return a fact, or, if it is a small count of rows or events, None."""
+    return None if name in COUNTS and 0 < value < least else value
+
+
 def _title(subject: Subject) -> str:
     names = list(subject.models)
     others = "" if len(names) == 1 else f" beside {len(names) - 1} other model{'s' if len(names) > 2 else ''}"
@@ -93,6 +100,11 @@ def _title(subject: Subject) -> str:
 
 def _subtitle(facts: Mapping[str, Any]) -> str:
     return (
-        f"{facts['data.source']}. {facts['data.n']:,} patients, {facts['data.events']:,} events; horizon "
+        f"{facts['data.source']}. {_few(facts['data.n'])} patients, {_few(facts['data.events'])} events; horizon "
         f"{facts['horizon.words']}. survlspin {__version__}."
     )
+
+
+def _few(count: int | None) -> str:
+    """Return a count as text; of one that is hidden that it is small."""
+    return "few" if count is None else f"{count:,}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from .parts import Table
+from .parts import Table, number
 
 __all__ = ["SHEETS", "sheets"]
 
@@ -63,6 +63,4 @@ def _filled(words: str, facts: Mapping[str, Any]) -> str | None:
 def _said(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_said, value))
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, int | float) else str(value)

@@ -8,7 +8,7 @@ from typing import Any
 from survlspin._messages import listed
 
 from .checklists import sheets
-from .parts import Section, Text
+from .parts import Section, Text, number
 
 __all__ = ["LIMITS", "cannot_say", "closing_sections"]
 
@@ -163,7 +163,7 @@ def _filled(words: str, facts: Facts) -> str:
     for name in (name for name in facts if f"{{{name}}}" in words):
         value = facts[name]
         text = (
-            f"{value:,g}" if isinstance(value, float | int) else listed(value, 20) if isinstance(value, list) else value
+            number(value) if isinstance(value, float | int) else listed(value, 20) if isinstance(value, list) else value
         )
         words = words.replace(f"{{{name}}}", str(text))
     return words

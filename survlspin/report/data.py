@@ -39,7 +39,8 @@ def data_section(subject: Subject) -> Section:
     """Return the chapter: outputs 1 to 6."""
     groups = groups_of(subject)
     outcomes = {name: outcome for name, (_, outcome) in groups.items()}
-    design = subject.data.design if subject.kind == "study" or subject.model is None else subject.model.design_
+    whole = subject.kind == "study" and not subject.external  # every row was trained on, in one fold or another
+    design = subject.data.design if whole or subject.model is None else subject.model.design_
     size, facts = _sample_size(subject, design)
     parts = [
         *_flow(subject),
@@ -138,7 +139,7 @@ def _candidates(subject: Subject, design: Design) -> Table:
     rows += [(name, "", 0, "", "", why) for name, why in gone.items()]
     names = ["variable", "kind", "columns", "reference", "enters as", "fate"]
     note = "In a study every fold has its own centres and scales, of its training rows; these are of all rows."
-    note = note if subject.kind == "study" else ""
+    note = note if subject.kind == "study" and not subject.external else ""
     return Table("candidates", "Candidate predictors", pd.DataFrame(rows, columns=names), note)
 
 
@@ -183,9 +184,8 @@ def _sample_size(subject: Subject, design: Design) -> tuple[Table, dict[str, Any
         (f"needed: risk at {horizon:g} is known within 0.05", found.margin),
     ]
     facts: dict[str, Any] = {"sample.parameters": p, "sample.needed": found.n}
-    if sets:
-        n, events = (np.array(each) for each in zip(*((len(s), outcome.take(s).n_events) for s in sets), strict=True))
-        middle = float(np.median(events))
+    n, events = np.array([[len(rows), outcome.take(rows).n_events] for rows in sets]).reshape(-1, 2).T
+    if len(sets) and (middle := float(np.median(events))) >= subject.min_cell:
         rows = [
             ("training sets", len(sets)),
             ("rows of a training set (median)", float(np.median(n))),
@@ -200,8 +200,8 @@ def _sample_size(subject: Subject, design: Design) -> tuple[Table, dict[str, Any
         f"Snell's R2 of {found.r2:.3f}, at most {found.largest_r2:.3f}): patients needed in each training set. "
         "Nets need more."
     )
-    frame = pd.DataFrame(rows, columns=["what", "number"])
-    return Table("sample_size", "Sample size", frame, note, {"number": ",.4g"}), facts
+    frame = pd.DataFrame(rows, columns=["what", "number"], dtype=object)
+    return Table("sample_size", "Sample size", frame, note), facts
 
 
 def _facts(subject: Subject, design: Design) -> dict[str, Any]:

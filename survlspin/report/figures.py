@@ -48,7 +48,7 @@ class Line:
     thin : bool
         A single fold's.
     ink : str, optional
-        Of what is no model.
+        Of what is no model; dashed.
     """
 
     name: str
@@ -149,7 +149,8 @@ def lines(
         if line.low is not None and (i == 0 or len(drawn) <= BANDS):
             axes.fill_between(line.x, line.low, line.high, color=ink, alpha=0.10, lw=0)
         alone = len(line.x) == 1
-        axes.plot(line.x, line.y, "D" if alone else f"{mark}-", color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
+        style = "D" if alone else f"{mark}-" if line.ink is None else "--"
+        axes.plot(line.x, line.y, style, color=ink, ms=5 if alone else 3.5 * (len(line.x) < FEW))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if bottom is not None:
@@ -238,13 +239,14 @@ def bars(figure: Figure, labels: Sequence[str], values: np.ndarray, axis: str, t
 
 
 def heat(figure: Figure, table: pd.DataFrame) -> None:
-    """Draw shares from 0 to 1 as squares: a row for each index label, the first on top, a column for each column."""
+    """Draw shares from 0 to 1 as squares: a row for each index label, a column for each column; nothing for NaN."""
     axes = figure.subplots()
     axes.grid(False)
     rows, columns = table.shape
     for i in range(rows):
         for j in range(columns):
-            share = float(table.iat[i, j])
+            if np.isnan(share := float(table.iat[i, j])):
+                continue
             axes.bar(j, 0.88, 0.96, bottom=i - 0.44, color=COLORS[0], alpha=0.75 * share, lw=0)
             axes.annotate(f"{100 * share:.0f}", (j, i), ha="center", va="center", fontsize=8)
     axes.set_xlim(-0.5, columns - 0.5)

@@ -43,13 +43,13 @@ def median(outcome: Outcome) -> pd.Series:
 
 def summary(groups: Mapping[str, Outcome]) -> Table:
     """Return follow-up in numbers, a column per group."""
-    frame = pd.DataFrame({name: _summary(outcome) for name, outcome in groups.items()})
+    frame = pd.DataFrame({name: _summary(outcome) for name, outcome in groups.items()}, dtype=object)
     note = (
         "Median follow-up by the reverse Kaplan-Meier method: the time until censoring, had nobody had the event. "
-        "Tied: at a time that another event shares."
+        "A dash: not reached. Tied: at a time that another event shares."
     )
     frame = frame.rename_axis("what").reset_index()
-    return Table("follow_up", "Follow-up", frame, note, dict.fromkeys(groups, ",.6g"))
+    return Table("follow_up", "Follow-up", frame, note)
 
 
 def _summary(outcome: Outcome) -> dict[str, float]:
@@ -66,7 +66,7 @@ def _summary(outcome: Outcome) -> dict[str, float]:
         "time at risk": float(np.sum(outcome.time - start)),
         "distinct times": len(np.unique(outcome.time)),
         "distinct times of events": len(distinct),
-        "share of events tied": round(float(ties[ties > 1].sum() / max(1, len(events))), 4),
+        "share of events tied": float(ties[ties > 1].sum() / max(1, len(events))),
     }
 
 
@@ -119,13 +119,14 @@ def curves(groups: Mapping[str, Outcome], unit: str, least: int) -> Figure:
 
     def draw(figure: matplotlib.figure.Figure) -> None:
         axes = figure.add_subplot()
-        last = max(float(outcome.time.max()) for outcome in groups.values())
+        last = max(last_known(outcome, least) for outcome in groups.values())
         ticks = reporting_times(last)
         for i, (name, outcome) in enumerate(groups.items()):
             known = last_known(outcome, least)
             times = np.linspace(0, known, POINTS)
             for curve, style, what in zip(both(outcome), ("-", "--"), ("free of the event", "uncensored"), strict=True):
-                axes.plot(times, curve.at(times), style, color=COLORS[i], label=f"{what}: {name}")
+                shares = curve.at(times) if least < 2 else curve.at(times).round(2)  # no step of a single patient
+                axes.plot(times, shares, style, color=COLORS[i], label=f"{what}: {name}")
             for t in ticks:
                 axes.annotate(
                     str(shown(there_at(outcome, t), least)), (t, 0), (0, -22 - 13 * i),
@@ -139,6 +140,8 @@ def curves(groups: Mapping[str, Outcome], unit: str, least: int) -> Figure:
     words = [f"{name}: {_said(outcome)}" for name, outcome in groups.items()]
     alt = f"Kaplan-Meier curves of the event and of censoring. {'; '.join(words)}."
     note = f"Drawn at {POINTS} even times, not at those of single patients."
+    if least > 1:
+        note += f" They end where fewer than {least} rows are at risk."
     return Figure("follow_up", "Event and censoring over time", alt, draw, note, (7.2, 4.2))
 
 

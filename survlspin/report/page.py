@@ -20,12 +20,13 @@ from survlspin import __version__
 from survlspin.tables import escaped
 
 from .drawing import inlined, svg
-from .parts import Figure, Report, Table, Text
+from .parts import Figure, Report, Table, Text, number
 
 __all__ = ["write"]
 
 LONG, MOST = 14, 120  # rows of a table that is folded away, and rows of it on the page
 UNKNOWN, SHORT = "–", 26
+WITHOUT = ("", "undefined")  # what stands where there is no number
 PAGE, FACTS = "report.html", "facts.json"
 OWN = re.compile(r"report\.html|facts\.json|tables/[^/]+\.csv|figures/[^/]+\.svg")
 
@@ -107,7 +108,7 @@ def _viewed(part: Text | Table | Figure, tables: dict[str, pd.DataFrame], drawn:
     if isinstance(part, Figure):
         return {"kind": "figure", **same, "svg": Markup(inlined(drawn[part.name], part.name, part.alt))}
     frame = tables[part.name]
-    numeric = {name: bool(pd.api.types.is_numeric_dtype(part.frame[name].dtype)) for name in frame}
+    numeric = {name: _numeric(part.frame[name]) for name in frame}
     return {
         "kind": "table",
         **same,
@@ -117,6 +118,14 @@ def _viewed(part: Text | Table | Figure, tables: dict[str, pd.DataFrame], drawn:
         "cut": len(frame) > MOST,
         "long": len(frame) > LONG,
     }
+
+
+def _numeric(column: pd.Series) -> bool:
+    """Return whether a column is of numbers; some of them may be undefined or left out."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return True
+    numbers = any(isinstance(value, Real) for value in column)
+    return numbers and all(value in WITHOUT for value in column if isinstance(value, str))
 
 
 def _rows(frame: pd.DataFrame, part: Table, numeric: dict[str, bool]) -> Iterator[list[tuple[str, str]]]:
@@ -136,7 +145,7 @@ def _cell(value: Any, form: str | None) -> str:
     if isinstance(value, Integral):
         return format(int(value), form or ",d")
     if isinstance(value, Real):
-        return format(float(value), form or ".3g")
+        return format(float(value), form) if form else number(float(value))
     return str(value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ import pandas as pd
 if TYPE_CHECKING:
     import matplotlib.figure
 
-__all__ = ["Figure", "Report", "Section", "Table", "Text", "hidden_counts", "shown"]
+__all__ = ["Figure", "Report", "Section", "Table", "Text", "hidden_counts", "number", "shown", "stems"]
+
+STEM = 60  # letters of the name of a file
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,38 @@ class Report:
     sections: list[Section]
     partial: str | None = None
     min_cell: int = 0
+
+
+def number(value: float) -> str:
+    """Return a number as a journal prints it: three digits, whole numbers whole, thousands with commas.
+
+    Examples
+    --------
+    >>> [number(value) for value in (4.50376, 51140.0, 0.19304, 1020.4, 5)]
+    ['4.50', '51,140', '0.193', '1,020', '5']
+    """
+    if float(value).is_integer() or abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def stems(names: Iterable[str]) -> dict[str, str]:
+    """Return a name for a file of each, none of which is another's: letters and digits, and dashes for all else.
+
+    Examples
+    --------
+    >>> stems(["age-years", "Age (years", "age_years"])
+    {'age-years': 'age-years', 'Age (years': 'age--years', 'age_years': 'age-years-2'}
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        stem = unique = "".join(c if c.isalnum() else "-" for c in name.lower())[:STEM]
+        k = 1
+        while unique in found.values():
+            k += 1
+            unique = f"{stem}-{k}"
+        found[name] = unique
+    return found
 
 
 def shown(count: int, least: int) -> int | str:

@@ -43,7 +43,7 @@ def performance_sections(subject: Subject) -> list[Section]:
     -------
     list of Section
         Discrimination, calibration, overall performance, clinical utility, comparators, diagnostics, stability,
-        probes, sets of factors, faithfulness, redundant columns, subgroups; those without anything to say are left out.
+        probes, sets of factors, faithfulness, redundant columns, subgroups; what is absent is said, and why.
         Their facts are under the names of the measures: ``c.harrell.MODEL``, ``brier.HORIZON.MODEL``.
 
     Notes
@@ -56,7 +56,7 @@ def performance_sections(subject: Subject) -> list[Section]:
     asked = measures(subject.horizons, grid, subject.data.unit, subject.thresholds)
     found = evaluate(subject, asked, grid)
     first = discrimination(subject, found, grid)
-    sections = [
+    return [
         Section(first.key, first.title, first.lead, first.parts, {**_facts(subject), **first.facts}),
         calibration(subject, found, grid),
         overall(subject, found, grid),
@@ -70,7 +70,6 @@ def performance_sections(subject: Subject) -> list[Section]:
         redundancy(subject),
         subgroups(subject, asked, grid),
     ]
-    return [section for section in sections if section is not None]
 
 
 def _known(subject: Subject) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..metrics.calibration_groups import d_calibration
 from ..metrics.calibration_smooth import calibration_curve
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import Evaluation, plain, said, tested_of, within
+from .performance_means import Evaluation, of_fits, plain, said, tested_of, within
 
 if TYPE_CHECKING:
     from .performance_tested import Tested
@@ -24,13 +24,15 @@ DIGITS = {"Estimate": ".3f", "SE": ".4f", "95 % from": ".3f", "to": ".3f"}
 LEVEL = 0.05
 POINTS = 50  # of a curve
 BINS = 40  # of the histogram of predictions
+FITS = "Thin: each fit. Bold: their mean, where all of them predict. "
+NO_LIMITS = "Without intervals: they are not made for a single fit."
 PARTS = ("ici", "e50", "e90")
 ENDS = 0.01, 0.99  # percentiles of the predictions, between which curves are drawn
 
 
 def calibration(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     """Return the section on calibration."""
-    title = f"Calibration on {found.on}, with 95 % intervals"
+    title = f"Calibration{found.mean}, with 95 % intervals"
     facts = found.facts("calibration")
     missing = [model for model in found.models if _unsaid(found, model)]
     facts["calibration.missing"] = missing
@@ -60,7 +62,7 @@ def _d_calibration(subject: Subject, models: list[str], grid: np.ndarray, facts:
     """Return the tests of whether predictions at the rows' own times are evenly spread, one row per model."""
     rows = []
     for model in models:
-        found = [p for tested in tested_of(subject, model, grid) if (p := _p_of(tested)) is not None]
+        found = [p for p in of_fits(_p_of, tested_of(subject, model, grid)) if p is not None]
         if found:
             rejected, median = int(np.sum(np.array(found) < LEVEL)), float(np.median(found))
             rows.append({"Model": model, "Fits": len(found), f"p below {LEVEL:g}": rejected, "Median p": median})
@@ -102,23 +104,11 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
         ``x`` (k,) predicted; ``folds`` (fits, k) observed, nan outside a fit's own predictions; ``mean`` (k,);
         ``edges`` and ``share`` of the histogram of predictions; ``ici``, ``e50``, ``e90`` (fits,).
     """
-    curves, spread, edges, shares = [], [], np.linspace(0, 1, BINS + 1), []
-    for tested in tested_of(subject, model, grid):
-        try:
-            tested.censored_at_random()
-            p = tested.probability(horizon)
-            ends = np.nanquantile(p, ENDS)
-            at = np.linspace(*ends, POINTS)
-            outcome = tested.outcome
-            curve = calibration_curve(outcome.time, outcome.event, p, horizon, grid=at, weight=outcome.weight)
-        except InputError:
-            continue
-        frame = curve.frame
-        curves.append((frame["predicted"].to_numpy(), frame["observed"].to_numpy()))
-        spread.append([getattr(curve, part) for part in PARTS])
-        shares.append(np.histogram(p, edges)[0])
-    if not curves:
+    edges = np.linspace(0, 1, BINS + 1)
+    found = of_fits(lambda tested: _curve_of(tested, horizon, edges), tested_of(subject, model, grid))
+    if not (known := [each for each in found if each is not None]):
         return None
+    curves, spread, shares = zip(*known, strict=True)
     x = np.linspace(min(c[0][0] for c in curves), max(c[0][-1] for c in curves), POINTS)
     folds = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves])
     varied = folds[(~np.isnan(folds)).sum(axis=1) > 1]  # fits that tell patients apart
@@ -129,16 +119,31 @@ def smooth_curves(subject: Subject, model: str, horizon: float, grid: np.ndarray
     return {"x": x, "folds": folds, "mean": mean, "edges": edges, "share": counts / max(1, counts.sum()), **measured}
 
 
+def _curve_of(tested: Tested, horizon: float, edges: np.ndarray) -> tuple | None:
+    """Return the curve of a fit (predicted, observed), its distances, and how many are predicted between the edges."""
+    outcome = tested.outcome
+    try:
+        tested.censored_at_random()
+        p = tested.probability(horizon)
+        at = np.linspace(*np.nanquantile(p, ENDS), POINTS)
+        curve = calibration_curve(outcome.time, outcome.event, p, horizon, grid=at, weight=outcome.weight)
+    except InputError:
+        return None
+    xy = curve.frame["predicted"].to_numpy(), curve.frame["observed"].to_numpy()
+    return xy, [getattr(curve, part) for part in PARTS], np.histogram(p, edges)[0]
+
+
 def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, Any]]) -> list[Table | Figure]:
     """Return the figure and the table of the curves at a horizon."""
     words = f"by {horizon:g} {subject.data.unit}"
     rows = [
         {"Model": model, **{part.upper(): _between(curve[part]) for part in PARTS}} for model, curve in curves.items()
     ]
+    several = max(len(curve["folds"]) for curve in curves.values()) > 1
     note = (
         "ICI, E50, E90: mean, median and 90th percentile over test rows of the distance between the predicted "
-        "probability and the smooth curve. Mean over fits; in brackets the lowest and the highest of them."
-    )
+        "probability and the smooth curve. "
+    ) + ("Mean over fits; in brackets the lowest and the highest of them." if several else NO_LIMITS)
     name = f"calibration-curve-{horizon:g}"
     table = Table(name, f"Distance from perfect calibration {words}", pd.DataFrame(rows), note)
     panels = [
@@ -162,7 +167,7 @@ def _of_horizon(subject: Subject, horizon: float, curves: dict[str, dict[str, An
     def draw(figure) -> None:
         figures.calibration(figure, panels, words)
 
-    note = "Thin: each fit. Bold: their mean, where all of them predict. Dashed: perfect. Below: the predictions."
+    note = f"{FITS if several else ''}Dashed: perfect. Below: the predictions."
     return [Figure(name, f"Smooth calibration {words}", alt, draw, note, figures.grid_size(len(panels))), table]
 
 

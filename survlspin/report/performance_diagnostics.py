@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..metrics.estimate import Z95
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import UNDEFINED, Evaluation, plain, tested_of
+from .performance_means import UNDEFINED, Evaluation, of_fits, plain, tested_of
 
 if TYPE_CHECKING:
     from .performance_tested import Tested
@@ -31,7 +31,7 @@ def diagnostics(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sectio
     """Return the section on diagnostics."""
     rows, facts, over_time = [], {}, _OverTime.of(subject)
     for model in found.models:
-        tests = (_test(tested, max(subject.horizons)) for tested in tested_of(subject, model, grid))
+        tests = of_fits(lambda tested: _test(tested, max(subject.horizons)), tested_of(subject, model, grid))
         p = np.array([over_time.add(test) if model == subject.reference else _p_of(test) for test in tests])
         known = p[~np.isnan(p)]
         share = found.averages["c.harrell", model].carried
@@ -53,8 +53,8 @@ def diagnostics(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sectio
     note = (
         "p: test of proportional hazards (scaled Schoenfeld residuals against the Kaplan-Meier scale of time) of the "
         "prognostic index, on the test rows of each fit; folds share patients, so that the counts are no test of their "
-        "own. Share of the variance: of C, that the 1 % of patients with the largest influence carry; about 1 % would "
-        "be even, a few per cent are usual."
+        "own. Share of the variance: of C, that the 1 % of patients with the largest influence carry; 1 % would be "
+        "even."
     )
     formats = {"Median p": ".3f", "Share of the variance of C": ".1%"}
     table = Table("diagnostics", "Proportional hazards, and influence", pd.DataFrame(rows), note, formats)

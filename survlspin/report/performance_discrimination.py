@@ -13,10 +13,11 @@ from ..errors import InputError
 from ..metrics.definitions import definitions
 from . import figures
 from .parts import Figure, Section, Table, Text
-from .performance_means import UNDEFINED, Evaluation, evaluate, said, tested_of, within
+from .performance_means import UNDEFINED, Evaluation, evaluate, of_fits, said, tested_of, within
 from .performance_tested import rounded
 
 if TYPE_CHECKING:
+    from .performance_tested import Tested
     from .source import Subject
 
 __all__ = ["discrimination"]
@@ -44,15 +45,15 @@ def discrimination(subject: Subject, found: Evaluation, grid: np.ndarray) -> Sec
     facts["c.harrell.definition"] = own.definition
     facts["c.uno.tau"] = max(subject.horizons)
     lead = (
-        f"{facts['c.words']}, on {subject.judged_on}. C is the share of pairs of patients in which the one with the "
-        "higher predicted risk has the event first: 0.5 is chance, 1 is a perfect order. It says nothing of whether "
-        "probabilities are right."
+        f"{facts['c.words']}, on {subject.judged_on}. C is the share of comparable pairs of patients (it is known who "
+        "has the event first) in which the one with the higher predicted risk has it first: 0.5 is chance, 1 is a "
+        "perfect order. It says nothing of whether probabilities are right."
     )
     return Section("discrimination", "Discrimination", lead, parts, facts)
 
 
 def _tables(found: Evaluation) -> list[Table]:
-    title = f"C and AUC on {found.on}, with 95 % intervals"
+    title = f"C and AUC{found.mean}, with 95 % intervals"
     return [
         Table("discrimination", title, found.summary("discrimination"), found.definitions("discrimination")),
         Table("discrimination-numbers", "The same with standard errors", found.table("discrimination"), "", DIGITS),
@@ -87,7 +88,11 @@ def _forest(found: Evaluation) -> Figure:
     def draw(figure) -> None:
         figures.intervals(figure, found.models, rows, "Harrell's C")
 
-    note = "All models are judged on the same patients: differences between them are known better than this."
+    note = (
+        "All are judged on the same patients, so that differences are known better than single values: see Comparators."
+        if len(own) > 1
+        else ""
+    )
     return Figure("c-by-model", "Harrell's C", alt, draw, note, (7.0, 1.1 + 0.42 * len(own)))
 
 
@@ -101,7 +106,7 @@ def _over_time(subject: Subject, found: Evaluation) -> list[Table | Figure]:
     frame.insert(0, f"Time ({unit})", [rounded(a.measure.horizon) for a in found.of("over time")])
     drawn = []
     for model in found.models:
-        rows = np.array([[a.measure.horizon, a.value, a.low, a.high] for a in known if a.model == model])
+        rows = np.array([[rounded(a.measure.horizon), a.value, a.low, a.high] for a in known if a.model == model])
         if len(rows):
             drawn.append(figures.Line(model, *rows.T))
     low, high = min(a.value for a in known), max(a.value for a in known)
@@ -139,20 +144,22 @@ def _definitions(subject: Subject, grid: np.ndarray) -> list[Table | Text]:
 
 def _by_definition(subject: Subject, model: str, grid: np.ndarray) -> pd.Series | None:
     """Return C and the share of tied pairs by each definition, as text; None where nothing can be compared."""
-    panels = []
-    for tested in tested_of(subject, model, grid):
-        outcome = tested.outcome
-        asked = {"tau": max(subject.horizons), "weight": outcome.weight}
-        try:
-            panel = definitions(outcome.time, outcome.event, tested.risk, **asked)
-        except InputError:
-            return None
-        if not tested.proportional:  # its curves may cross, and are not kept at every time
-            panel = panel[~panel["definition"].str.contains("Antolini")]
-        panels.append(panel.assign(definition=panel["definition"].map(_short)).set_index("definition"))
+    try:
+        panels = of_fits(lambda tested: _panel(tested, max(subject.horizons)), tested_of(subject, model, grid))
+    except InputError:
+        return None
     means = sum(panel[["C", "tied"]] for panel in panels) / len(panels)
     tied = means["tied"].map(lambda share: "" if np.isnan(share) else f" ({100 * share:.1f} %)")
     return means["C"].map(said) + tied
+
+
+def _panel(tested: Tested, tau: float) -> pd.DataFrame:
+    """Return C and the share of tied pairs of a fit by each definition."""
+    outcome = tested.outcome
+    panel = definitions(outcome.time, outcome.event, tested.risk, tau=tau, weight=outcome.weight)
+    if not tested.proportional:  # its curves may cross, and are not kept at every time
+        panel = panel[~panel["definition"].str.contains("Antolini")]
+    return panel.assign(definition=panel["definition"].map(_short)).set_index("definition")
 
 
 def _short(definition: str) -> str:

@@ -18,18 +18,21 @@ __all__ = ["faithful"]
 
 SAMPLE = 500  # rows looked at
 TITLE, ASKED = "Faithfulness", "Is the set of factors that is listed for a patient what the answer rests on?"
+UNFITTED = "Not measured: a study fits a model for use to all its rows when it is finished, and only then."
+ALL = "Not measured: the model lists every factor for every patient that was looked at."
 NOTE = "None of these numbers shows that a factor matters in nature, or that a patient's set is the right one."
 
 
-def faithful(subject: Subject) -> Section | None:
-    """Return the section on faithfulness; None without a fitted model that selects."""
+def faithful(subject: Subject) -> Section:
+    """Return the section on faithfulness."""
     model = subject.model
-    rows = np.arange(len(subject.outcome)) if subject.kind == "study" else subject.models[subject.reference][0].rows
+    own = subject.kind == "study" and not subject.external  # it was made from all rows
+    rows = np.arange(len(subject.outcome)) if own else subject.models[subject.reference][0].rows
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
     X = subject.data.X.iloc[rows]
     try:
         if model is None or explained(model, X).used.to_numpy().all():
-            return None
+            return Section("faithfulness", TITLE, ASKED, [Text((UNFITTED if model is None else ALL,))])
         measured = interpretability(model, X, subject.data.y[rows])
     except InputError as error:
         return Section("faithfulness", TITLE, ASKED, [Text((f"Not measured: {error.found}",))])
@@ -43,6 +46,6 @@ def faithful(subject: Subject) -> Section | None:
         )
     frame = measured.assign(value=measured["value"].astype(object).where(measured["value"].notna(), UNDEFINED))
     frame.columns = ["Measure", "Value", "What it is"]
-    where = "rows that the model was made from" if subject.kind == "study" else "the rows it is judged on"
+    where = "the rows that the model was made from" if own else "the rows it is judged on"
     title, note = f"Measures of explanations, {type(model).__name__}", f"On {len(rows):,} of {where}. {NOTE}"
     return Section("faithfulness", TITLE, lead, [Table("faithfulness", title, frame, note)], facts)

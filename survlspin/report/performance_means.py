@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -24,6 +25,7 @@ __all__ = [
     "Patients",
     "evaluate",
     "limits",
+    "of_fits",
     "plain",
     "said",
     "tested_of",
@@ -32,6 +34,8 @@ __all__ = [
 
 Cells = dict[tuple[str, int], Estimate]  # of the fits of one model
 UNDEFINED = "undefined"
+AT_ONCE = 4  # fits that are measured at the same time: each needs memory of its own
+Of = TypeVar("Of")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +131,9 @@ class Evaluation:
     fits: int = 1
 
     @property
-    def on(self) -> str:
-        """On what measures are taken, for titles."""
-        return "test rows, mean over fits" if self.fits > 1 else "the rows it is judged on"
+    def mean(self) -> str:
+        """What is shown of several fits, for titles."""
+        return ", mean over fits" if self.fits > 1 else ""
 
     def of(self, group: str) -> list[Average]:
         """Return the averages of a group, measure by measure."""
@@ -178,16 +182,24 @@ def tested_of(subject: Subject, model: str, grid: np.ndarray) -> Iterator[Tested
         yield Tested(judged, subject.outcome.take(judged.rows), grid, kept.get((judged.fold, judged.seed)))
 
 
+def of_fits(measured: Callable[[Tested], Of], fits: Iterable[Tested]) -> list[Of]:
+    """Return what is measured of each fit, in their order: several at once, as far as there are processors."""
+    at_once = min(AT_ONCE, joblib.effective_n_jobs(-1))
+    return joblib.Parallel(at_once, require="sharedmem")(joblib.delayed(measured)(tested) for tested in fits)
+
+
 def evaluate(subject: Subject, measures: list[Measure], grid: np.ndarray) -> Evaluation:
     """Measure every fit of every model, and average over folds; the first model is the reference."""
     patients, models = Patients.of(subject), list(subject.models)
     reference: dict[str, Cells] = {}
     averages: dict[tuple[str, str], Average] = {}
     for model in models:
-        cells: dict[str, Cells] = {measure.key: {} for measure in measures}
-        for tested in tested_of(subject, model, grid):
-            for measure in measures:
-                cells[measure.key][tested.judged.fold, tested.judged.seed] = _small(measure(tested))
+        fits = [(judged.fold, judged.seed) for judged in subject.models[model]]
+        found = of_fits(
+            lambda tested: [_small(measure(tested)) for measure in measures], tested_of(subject, model, grid)
+        )
+        columns = zip(*found, strict=True) if found else [()] * len(measures)
+        cells = {m.key: dict(zip(fits, column, strict=True)) for m, column in zip(measures, columns, strict=True)}
         reference = reference or cells
         judged = {name: {(j.fold, j.seed): j for j in subject.models[name]} for name in (model, models[0])}
         for measure in measures:

@@ -95,8 +95,16 @@ def measures(horizons: Sequence[float], grid: np.ndarray, unit: str, thresholds:
             Measure(f"poisson.{h:g}", f"Slope (Poisson) {words}", "calibration", 0, "plain", _poisson(h), h),
         ]
         found += [
-            Measure(f"decision.{h:g}.{t:g}", f"Net benefit {words} at {t:g}", "decision", 1, "plain", _benefit(h, t), h)
-            for t in thresholds
+            Measure(
+                f"decision.{h:g}.{t:g}",
+                f"Net benefit {words} at {t:g}",
+                "decision",
+                1,
+                "plain",
+                _benefit(h, thresholds, k),
+                h,
+            )
+            for k, t in enumerate(thresholds)
         ]
     found.append(Measure("slope", "Slope (Cox)", "calibration", 0, "plain", _slope(tau)))
     if len(grid) > 1:
@@ -169,12 +177,17 @@ def _round(definition: str, times: np.ndarray) -> str:
     return definition
 
 
-def _benefit(h: float, threshold: float) -> Callable[[Tested], Estimate]:
+def _benefit(h: float, thresholds: Sequence[float], k: int) -> Callable[[Tested], Estimate]:
+    """Return the net benefit at the k-th threshold, which is made at all of them together."""
+
     def of(tested: Tested) -> Estimate:
         tested.censored_at_random()
-        outcome = tested.outcome
-        p = tested.probability(h)
-        return net_benefit(outcome.time, outcome.event, p, h, threshold, weight=outcome.weight)
+        outcome, p = tested.outcome, tested.probability(h)
+
+        def make() -> tuple[Estimate, ...]:
+            return net_benefit(outcome.time, outcome.event, p, h, thresholds, weight=outcome.weight)
+
+        return tested.once(("decision", h), make)[k]
 
     return of
 

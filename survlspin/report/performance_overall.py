@@ -13,6 +13,7 @@ from . import figures
 from .drawing import GREY, INK
 from .parts import Figure, Section, Table, Text
 from .performance_means import Evaluation, plain, tested_of, within
+from .performance_tested import rounded
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -36,7 +37,7 @@ GROUPS = "event by then", "no event by then", "censored before"
 
 def overall(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     """Return the section on overall performance."""
-    title = f"Brier scores on {found.on}, with 95 % intervals"
+    title = f"Brier scores{found.mean}, with 95 % intervals"
     parts: list[Text | Table | Figure] = [
         Table("overall", title, found.summary("overall"), found.definitions("overall")),
         Table("overall-numbers", "The same with standard errors", found.table("overall"), "", DIGITS),
@@ -44,11 +45,11 @@ def overall(subject: Subject, found: Evaluation, grid: np.ndarray) -> Section:
     parts.append(Text((CENSORING,)))
     facts = found.facts("overall")
     if len(grid) > 1:
-        facts["ibs.range"] = [float(grid[0]), float(grid[-1])]
+        facts["ibs.range"] = [rounded(grid[0]), rounded(grid[-1])]
     lead = (
         "The Brier score is the mean squared distance between the predicted probability and what happened, censored "
         "rows made up for by weights. Scaled (IPA), it is the share of the error of predicting the same for everybody "
-        "(Kaplan-Meier of the test rows) that the model takes away: 0 is useless, 1 perfect."
+        "(Kaplan-Meier of the test rows) that the model takes away: 0 is no better than that, below 0 worse, 1 perfect."
     )
     return Section("overall", "Overall performance", lead, parts, facts)
 

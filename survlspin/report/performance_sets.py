@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import figures
-from .parts import Figure, Section, Table, Text
+from .parts import Figure, Section, Table, Text, hidden_counts, stems
 
 if TYPE_CHECKING:
     from .source import Subject
@@ -22,14 +22,16 @@ CLOSE, ALIKE = 0.9, 0.3  # correlations from which columns say the same, and fro
 WORD = 8  # bytes
 SAMPLE = 50_000  # rows from which correlations are taken
 OTHER = "other sets"
+LEAD = "Patients of one set share what their prediction rests on."
+ALL = "No model tells patients apart by the factors that it uses: there is one set for all."
 
 
-def sets(subject: Subject) -> Section | None:
-    """Return the section on the patients' sets of factors; None where no model selects."""
+def sets(subject: Subject) -> Section:
+    """Return the section on the patients' sets of factors."""
     parts: list[Text | Table | Figure] = []
     facts: dict[str, Any] = {}
     rows, sizes = [], []
-    for model in subject.models:
+    for model, stem in stems(subject.models).items():
         if subject.runs is not None and not selects(subject, model):
             continue
         counts, names, blocks = _counted(subject, model)
@@ -39,7 +41,7 @@ def sets(subject: Subject) -> Section | None:
         size = _sizes(counts, blocks)
         rows.append(frame.assign(Model=model)[["Model", *frame.columns]])
         sizes.append(size.assign(Model=model)[["Model", *size.columns]])
-        parts.append(_figure(model, frame))
+        parts.append(_figure(f"factor-sets-{stem}", model, frame, subject.min_cell))
         middle = size["Factors"].to_numpy()[np.searchsorted(size["Share"].cumsum(), 0.5)]
         facts |= {
             f"sets.{model}.distinct": len(counts),
@@ -47,7 +49,7 @@ def sets(subject: Subject) -> Section | None:
             f"sets.{model}.top": float(frame["Share"].iloc[0]),
         }
     if not rows:
-        return None
+        return Section("sets", "Risk-factor sets", LEAD, [Text((ALL,))])
     note = (
         "The factors that a patient's answer uses, by fits that did not train on the patient; rows per fit, mean over "
         "fits. A set says what a model looked at: associations, not causes."
@@ -61,8 +63,7 @@ def sets(subject: Subject) -> Section | None:
             "Model",
         ),
     ]  # fmt: skip
-    lead = "Patients of one set share what their prediction rests on."
-    return Section("sets", "Risk-factor sets", lead, parts, facts)
+    return Section("sets", "Risk-factor sets", LEAD, parts, facts)
 
 
 def _listed(subject: Subject, model: str) -> Iterator[pd.DataFrame]:
@@ -145,15 +146,18 @@ def _whole(n: float) -> int:
     return max(1, round(n))
 
 
-def _figure(model: str, frame: pd.DataFrame) -> Figure:
+def _figure(name: str, model: str, frame: pd.DataFrame, least: int) -> Figure:
+    frame = frame[~hidden_counts(frame["Rows per fit"], least)]
     share = 100 * frame["Share"].to_numpy()
     labels = [name if len(name) <= 60 else f"{name[:57]} …" for name in frame["Set"]]
-    alt = f"Sets of factors of {model}: the most frequent is {frame['Set'].iloc[0]} with {share[0]:.0f} % of rows."
+    first = (
+        f"the most frequent is {labels[0]} with {share[0]:.0f} % of rows" if len(frame) else "all are too rare to show"
+    )
+    alt = f"Sets of factors of {model}: {first}."
 
     def draw(figure) -> None:
         figures.bars(figure, labels, share, "% of rows", [f"{value:.1f} %" for value in share])
 
-    name = f"factor-sets-{''.join(c if c.isalnum() else '-' for c in model.lower())}"
     return Figure(name, f"Sets of factors, {model}", alt, draw, "", (7.2, 0.9 + 0.3 * len(frame)))
 
 

@@ -28,6 +28,8 @@ ONCE = (
 LISTED = "Listed by any", "by half", "by all"
 SHARES = dict.fromkeys((*LISTED, "Nogueira", "95 % from", "to", "Jaccard", "Jaccard of a patient's sets"), ".2f")
 TOP = 20  # factors drawn
+UNPROBED = "Not known: no columns of noise were offered (survlspin run --probes)."
+EVERY = "No model leaves out a factor: there is no selection whose stability could be measured."
 
 
 def stability(subject: Subject) -> Section:
@@ -122,13 +124,13 @@ def _instability_table(rows: list[dict[str, Any]], n_folds: int) -> Table:
     return Table("instability", "Instability of predictions", pd.DataFrame(rows), note, formats)
 
 
-def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
+def _selection(subject: Subject, facts: dict[str, Any]) -> list[Text | Table | Figure]:
     """Return how alike the selected sets are, and how often each factor is selected."""
     runs = subject.runs
     frequency = runs.frequency()
     choosing = [model for model in subject.models if selects(subject, model)]
     if not choosing:
-        return []
+        return [Text((EVERY,))]
     measured = runs.stability()
     names = {
         "folds": "Folds", "nogueira": "Nogueira", "nogueira_low": "95 % from", "nogueira_high": "to",
@@ -148,7 +150,12 @@ def _selection(subject: Subject, facts: dict[str, Any]) -> list[Table | Figure]:
     )
     shares = frequency.loc[choosing].reset_index()
     shares.columns = ["Model", "Factor", "Folds", "Of", "Share of patients"]
+    trained = np.median([len(judged.trained) for judged in subject.models[choosing[0]]])
+    small = (shares["Share of patients"] * trained).between(0, subject.min_cell, inclusive="neither")
+    shares["Share of patients"] = shares["Share of patients"].mask(small)
     said = "Folds: those that use the factor for half of their training patients or more."
+    if small.any():
+        said += " Left out: shares of too few patients to be shown."
     formats = {"Share of patients": ".3f"}
     return [
         Table("selection-stability", "Stability of what is selected", frame, note, SHARES),
@@ -170,8 +177,8 @@ def _agreement(table: pd.DataFrame) -> dict[str, float | str]:
 
 
 def _frequency_figure(shares: pd.DataFrame, models: list[str]) -> Figure:
-    wide = shares.pivot(index="Factor", columns="Model", values="Share of patients").fillna(0.0)[models]
-    wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
+    wide = shares.pivot(index="Factor", columns="Model", values="Share of patients")[models]
+    wide = wide.loc[wide.fillna(0.0).mean(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
     alt = "Share of training patients each factor is used for. " + " ".join(
         f"{model}: most {wide[model].idxmax()}, {100 * wide[model].max():.0f} %." for model in models
     )
@@ -184,11 +191,11 @@ def _frequency_figure(shares: pd.DataFrame, models: list[str]) -> Figure:
     return Figure("factor-frequency", "Factors used, % of patients", alt, draw, note, size)
 
 
-def probes(subject: Subject) -> Section | None:
-    """Return the section on probes; None where none were offered."""
+def probes(subject: Subject) -> Section:
+    """Return the section on probes."""
     runs = subject.runs
     if runs is None or not runs.probes:
-        return None
+        return Section("probes", "Probes", "How often is a factor selected that means nothing?", [Text((UNPROBED,))])
     table = runs.probe_table()
     frame = table.reset_index()
     frame.columns = ["Model", "Offered", "Selected", "By most fits", "Rate", "At most", "Patients x probes"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import figures
-from .parts import Figure, Section, Table, Text, shown
+from .parts import Figure, Section, Table, Text, hidden_counts, stems
 from .performance_means import UNDEFINED, Evaluation, evaluate, limits
 from .performance_measures import Measure
 
@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["subgroups"]
 
 HIDDEN = ""
+ASKED = "Does the model do as well for everybody?"
+NONE = "No subgroups were named (--subgroup)."
 
 
-def subgroups(subject: Subject, measures: list[Measure], grid: np.ndarray) -> Section | None:
-    """Return the section on subgroups; None where none are named."""
+def subgroups(subject: Subject, measures: list[Measure], grid: np.ndarray) -> Section:
+    """Return the section on subgroups."""
     if not subject.subgroups:
-        return None
+        return Section("subgroups", "Subgroups", ASKED, [Text((NONE,))])
     asked = [m for m in measures if m.key in ("c.harrell", "slope") or m.key.startswith("oe.")]
     parts: list[Text | Table | Figure] = []
-    for column in subject.subgroups:
+    for column, stem in stems(subject.subgroups).items():
         frame, drawn = _of_column(subject, column, asked, grid)
-        parts += [_figure(column, subject.reference, drawn), _table(column, frame)]
+        name = f"subgroup-{stem}"
+        parts += [_figure(name, column, subject.reference, drawn), _table(name, column, frame)]
     lead = (
-        "Does the model do as well for everybody? C, O/E and slope are those of the rows of each group alone; groups "
+        f"{ASKED} C, O/E and slope are those of the rows of each group alone; groups "
         "differ by chance, too, and no test was made of whether they do."
     )
     facts: dict[str, Any] = {"subgroups.names": list(subject.subgroups)}
@@ -45,7 +48,7 @@ def _of_column(
     values = subject.data.X[column]
     labels = values.astype(str).where(values.notna(), "missing").to_numpy(str)
     tested = np.unique(np.concatenate([j.rows for fits in subject.models.values() for j in fits]))
-    rows, drawn = [], []
+    rows, drawn, seen = [], [], []
     levels = [str(x) for x in values.cat.categories] if isinstance(values.dtype, pd.CategoricalDtype) else []
     for level in sorted(set(labels[tested]), key=lambda x: (levels.index(x) if x in levels else len(levels), x)):
         inside = labels == level
@@ -57,7 +60,11 @@ def _of_column(
             rows.append({"Group": level, "Model": model, "Rows": n, "Events": events, **cells})
         if found is not None:
             own = found.averages["c.harrell", subject.reference]
-            drawn.append((f"{level} ({shown(events, subject.min_cell)} events)", own.value, own.low, own.high))
+            drawn.append((level, own.value, own.low, own.high))
+        seen.append((level, events))
+    hidden = hidden_counts(np.array([events for _, events in seen]), subject.min_cell)
+    said = {level: level if hide else f"{level} ({n:,} events)" for (level, n), hide in zip(seen, hidden, strict=True)}
+    drawn = [(said[level], *three) for level, *three in drawn]
     order = {model: i for i, model in enumerate(subject.models)}
     frame = pd.DataFrame(rows).sort_values("Model", key=lambda m: m.map(order), kind="stable", ignore_index=True)
     return frame[["Model", "Group", *frame.columns[2:]]], drawn
@@ -89,14 +96,13 @@ def _cell(found: Evaluation, measure: Measure, model: str) -> str:
     return f"{own.value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _table(column: str, frame: pd.DataFrame) -> Table:
+def _table(name: str, column: str, frame: pd.DataFrame) -> Table:
     note = "95 % intervals. Blank: too few rows or events to be shown. Undefined: no events, or all of one risk."
     counts = {"Rows": (), "Events": ()}
-    name = f"subgroup-{''.join(c if c.isalnum() else '-' for c in column.lower())}"
     return Table(name, f"By {column}", frame, note, {"Rows": ",d", "Events": ",d"}, counts, "Model")
 
 
-def _figure(column: str, model: str, drawn: list[tuple[str, float, float, float]]) -> Figure:
+def _figure(name: str, column: str, model: str, drawn: list[tuple[str, float, float, float]]) -> Figure:
     rows = np.array([row[1:] for row in drawn]).reshape(len(drawn), 3)
     said = [f"{name}: {row[0]:.3f}" if not np.isnan(row[0]) else f"{name}: undefined" for name, *row in drawn]
     alt = f"Harrell's C of {model} by {column}. {'; '.join(said)}."
@@ -104,5 +110,4 @@ def _figure(column: str, model: str, drawn: list[tuple[str, float, float, float]
     def draw(figure) -> None:
         figures.intervals(figure, [name for name, *_ in drawn], rows, f"Harrell's C of {model}")
 
-    name = f"subgroup-{''.join(c if c.isalnum() else '-' for c in column.lower())}"
     return Figure(name, f"Harrell's C by {column}", alt, draw, "", (7.0, 1.1 + 0.42 * max(1, len(drawn))))

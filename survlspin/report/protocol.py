@@ -56,20 +56,20 @@ def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
         "protocol.apparent": subject.kind == "model" and np.array_equal(judged.rows, judged.trained),
         "protocol.judged_on": subject.judged_on,
         "protocol.words": subject.judged_on.capitalize(),
-        "test.n": len(judged.rows),
-        "test.events": subject.outcome.take(judged.rows).n_events,
     }
     development = "Development of models and their comparison" if subject.kind == "study" else "Evaluation of a model"
     facts["report.objective"] = f"{development}, judged on {subject.judged_on}"
     if not facts["protocol.apparent"]:
         facts["protocol.apart"] = f"Judged on {subject.judged_on}"
-    if subject.external:
+    if subject.external and (subject.runs is not None or subject.development is not None):
         facts["external.words"] = "evaluated on another data set"
     if (runs := subject.runs) is None:
         return (f"Model: {names}. Judged on {subject.judged_on}.",), facts
     seeds = subject.plan.get("seeds", [])
+    description = f"{runs.description[0].upper()}{runs.description[1:]}"
+    dealt = "" if subject.external else " Patients are dealt out whole, stratified by event."
     facts |= {
-        "protocol.words": runs.description,
+        "protocol.words": description,
         "protocol.folds": len(runs.folds),
         "protocol.fits": len(runs.fits),
         "protocol.unfinished": len(runs.unfinished),
@@ -77,7 +77,7 @@ def _words(subject: Subject) -> tuple[tuple[str, ...], dict[str, Any]]:
         "protocol.disjoint": _disjoint(runs.folds.values()),
     }
     lines = [
-        f"{runs.description[0].upper()}{runs.description[1:]}. Patients are dealt out whole, stratified by event.",
+        f"{description}.{dealt}",
         f"Compared: {names}. Every number on performance is of {subject.judged_on}.",
         f"{len(runs.fits)} fits, {len(seeds)} of every model on every fold (seeds: {listed(seeds, 20)}).",
     ]
@@ -150,7 +150,7 @@ def _manifest(runs: Runs) -> list[Table]:
         f"naming anybody. Seed of the split: {splits.attrs.get('seed')}."
     )
     counts = {"rows": (), "patients": (), "events": ()}
-    return [Table("splits", "Split manifest", frame, note, counts=counts)]
+    return [Table("splits", "Split manifest", frame, note, counts=counts, within="fold")]
 
 
 def _tuning(subject: Subject) -> tuple[Sequence[Text | Table], dict[str, Any]]:
@@ -162,7 +162,7 @@ def _tuning(subject: Subject) -> tuple[Sequence[Text | Table], dict[str, Any]]:
             "Settings were not tuned: they are as listed. Penalties and the end of training were chosen on validation "
             "rows. Test rows used for tuning: 0."
         )
-        return [Text((said,))], {"tuning.trials": 0, "tuning.test_rows": 0}
+        return [Text((said,))], {"tuning.none": "No settings were tuned", "tuning.test_rows": 0}
     trials, seen = ledger.trials, ledger.test_rows()
     where = "on one fold, whose patients no fold tests" if ledger.frozen else "for every fold by itself"
     said = f"Settings were tuned {where}: {len(trials):,} trials. Test rows used for tuning: {seen}."

@@ -143,7 +143,8 @@ def _terms(model: CoxModel, patient: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(subject: Subject, name: str, found: Worked) -> str:
-    whose = "fitted to all rows of the study, for use" if subject.kind == "study" else "as it was saved"
+    rows = "the rows that are not of the other data set" if subject.external else "all rows of the study"
+    whose = f"fitted to {rows}, for use" if subject.kind == "study" else "as it was saved"
     how = (
         "The log-risk of a patient is the sum that is worked below"
         if len(found.terms)

@@ -52,7 +52,8 @@ def test_the_first_answer_that_can_be_given_is():
     assert trials(**{"tuning.trials": 40, "tuning.test_rows": 0}) == (
         "Models: LLSPIN, Cox PH. Tuning: 40 trials, test rows used for tuning: 0. 5-fold."
     )
-    assert "No settings were tuned" in trials()
+    assert "No settings were tuned; penalties" in trials(**{"tuning.none": "No settings were tuned"})
+    assert trials() == "Model: LLSPIN, Cox PH. 5-fold."
 
 
 def test_blanks_are_counted_and_named():

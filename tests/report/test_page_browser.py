@@ -1,27 +1,14 @@
 """The page of a report in a real browser: chromium, by playwright."""
 
-import os
 import re
-import shutil
 
 import pytest
+from browsing import DESK, PHONE, colors, contrast, luminance
 from reported import said
 
 pytestmark = pytest.mark.browser
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1400, "height": 900}
 AREA = "el => { const r = el.getBoundingClientRect(); return r.width * r.height }"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -31,44 +18,6 @@ def file(tmp_path_factory):
     asked = ("--horizon", 730, "--horizon", 1825, "--thresholds", ".2,.4", "--subgroup", "menostat")
     said("report", folder / "fit", *asked, "--out", folder / "out")
     return folder / "out" / "report.html"
-
-
-@pytest.fixture
-def opened(chromium, file):
-    """Open the page; what it asks for and complains of is kept, and must be nothing."""
-    contexts, requests, complaints = [], [], []
-
-    def open_(viewport=DESK, **how):
-        context = chromium.new_context(viewport=viewport, **how)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(file.as_uri())
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert requests == [file.as_uri()] * len(contexts)
-
-
-def colors(page, selector, name):
-    found = page.locator(selector).first.evaluate("(el, name) => getComputedStyle(el)[name]", name)
-    return [int(part) for part in re.findall(r"\d+", found)[:3]]
-
-
-def luminance(color):
-    parts = [c / 255 for c in color]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one, other):
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("width", [320, 390, 1400])
