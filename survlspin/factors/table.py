@@ -27,7 +27,7 @@ SHAPLEY = (
     "log_hr is the exact Shapley value of the factor among those listed for the patient, gates held at the patient's. "
 )
 TOO_MANY = (
-    f" It is left empty, and rank goes by gate, where more than {MOST} open factors differ from the "
+    f" log_hr is left empty, and rank goes by gate, where more than {MOST} open factors differ from the "
     "reference patient's in a member."
 )
 CONTEXT = " Context factors share their main effect by exact Shapley values{}."
