@@ -1,5 +1,6 @@
 """Measures of explanations: against loops over rows and pairs, and on models whose answer is known."""
 
+from functools import partial
 from importlib import import_module
 from itertools import combinations
 
@@ -45,7 +46,15 @@ def patients(n=240, seed=1):
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch):
     """Small forests: how good they are does not matter here."""
-    monkeypatch.setattr(import_module("survlspin.metrics.interpretability.generalizability"), "TREES", 5)
+    monkeypatch.setattr(import_module("survlspin.metrics.interpretability.generalizability"), "TREES", 2)
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    """All measures at once, with few draws and folds: how exact they are does not matter here."""
+    overview = import_module("survlspin.metrics.interpretability.overview")
+    monkeypatch.setattr(overview, "leakage", partial(leakage, draws=2))
+    monkeypatch.setattr(overview, "generalizability", partial(generalizability, folds=2))
 
 
 # ---- gates and sets ----
@@ -242,7 +251,7 @@ def test_a_category_is_removed_as_a_whole_where_its_columns_are_factors():
 def test_classes_change_by_the_probability_of_the_likeliest():
     X, _ = patients()
     y = np.where(X["age"] + X["size"] > 0.3, "ill", "well")
-    model = LLSPINClassifier(epochs=20, lam=0.01, random_state=0).fit(X, y)
+    model = LLSPINClassifier(epochs=8, lam=0.01, random_state=0).fit(X, y)
     found = faithfulness(model, X, y)
     p = model.predict_proba(X)
     likeliest = p.argmax(axis=1)
@@ -276,7 +285,7 @@ def redrawn(model, X, used, draws, threshold, seed):
 
 
 def test_leakage_by_loops():
-    X, y = patients(100)
+    X, y = patients(60)
     model = CoxLLSPIN(epochs=30, lam=0.05, random_state=0).fit(X, y)
     used = model.selected(X)
     assert 0 < used.to_numpy().mean() < 1
@@ -291,7 +300,7 @@ def test_leakage_by_loops():
 @pytest.mark.parametrize("groups", ["factor", "column"])
 def test_gates_that_see_only_context_leak_nothing(groups):
     X, y = patients()
-    model = CoxLLSPIN(epochs=30, lam=0.02, context=["grade"], groups=groups, random_state=0).fit(X, y)
+    model = CoxLLSPIN(epochs=15, lam=0.02, context=["grade"], groups=groups, random_state=0).fit(X, y)
     assert not model.selected(X).all(axis=None)
     found = leakage(model, X, draws=3, threshold=0)
     assert found.value == found.unlisted == 0
@@ -380,15 +389,16 @@ def test_a_forest_is_left_out_where_it_cannot_use_the_outcome():
 # ---- all of them ----
 
 MODELS = {
-    "net": (CoxLLSPIN(epochs=30, lam=0.01, random_state=0), None),
+    "net": (CoxLLSPIN(epochs=25, lam=0.01, random_state=0), None),
     "lasso": (CoxLasso(alpha=0.05), None),
-    "forest": (Forest(5, random_state=0), None),
+    "forest": (Forest(3, random_state=0), None),
     "classes": (LLSPINClassifier(epochs=5, lam=0.02, random_state=0), "classes"),
     "numbers": (LSPINRegressor(epochs=5, lam=0.02, random_state=0), "numbers"),
     "dense": (DenseRegressor(epochs=5, random_state=0), "numbers"),
 }
 
 
+@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("name", MODELS)
 def test_every_measure_of_every_kind_of_model(name):
     model, kind = MODELS[name]
@@ -411,6 +421,7 @@ def test_every_measure_of_every_kind_of_model(name):
         assert table.loc["generalizability.model", "value"] > 0.6
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_without_groups_there_is_no_diversity():
     X, _ = patients(60)
     y = X["age"].to_numpy()
