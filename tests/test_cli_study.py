@@ -455,3 +455,11 @@ def test_what_is_stopped_before_there_is_a_store_names_none(tmp_path, monkeypatc
 )
 def test_long_times_are_said_in_hours(seconds, said):
     assert duration(seconds) == said
+
+
+def test_every_file_of_a_finished_study_is_whole(study):
+    code, output = invoke("verify", study[0] / "store", "--json")
+    report = json.loads(output.splitlines()[-1])
+    assert (code, report["damaged"], report["fine"]) == (0, [], True)
+    assert {Path(name).parts[0] for name in report["unsealed"]} <= {"tuning"}
+    assert report["whole"] > len(list((study[0] / "store" / "units").iterdir())) > 0
