@@ -38,6 +38,8 @@ REMEDIES = {
     "SL-389": "Rename them, or leave them out: --drop COLUMN.",
     "SL-415": "Name another folder: --store.",
     "SL-623": "Name the time by which the event is predicted: --horizon T.",
+    "SL-681": "Name up to 300 of them: --patient LABEL, repeated.",
+    "SL-682": "Name what is in the column of --id; without --id the number of the row, from 0.",
 }  # fmt: skip
 
 # arguments of functions that remedies name, and the options that say the same

@@ -65,8 +65,8 @@ def check(ctx: typer.Context, file: o.LocalFile, as_json: o.Json = False, verbos
 
 
 @factors.command(
-    help="Say on the terminal which risk factors a model lists for single patients: what each did to the hazard, in how "
-    "many members, and the probability of no event beside the cohort's. LOCAL: what is printed is of single patients.",
+    help="Say on the terminal which risk factors a model lists for single patients: what each did to the hazard, in "
+    "how many members, and the probability of no event beside the cohort's. LOCAL: it is of single patients.",
     epilog=EXITS,
 )
 @exits

@@ -1,0 +1,254 @@
+"""What is said of single patients: their factors, their curves, what these are compared with, and what to believe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from survlspin._messages import listed
+from survlspin.competing import CauseSpecificModel
+from survlspin.errors import InputError
+from survlspin.factors import FactorTable
+from survlspin.factors.explanation import risk_names
+from survlspin.metrics.interpretability.leakage import leakage
+from survlspin.nonparametric import kaplan_meier
+from survlspin.outcome import Outcome
+
+__all__ = ["ASSOCIATION", "LEAKS", "LONELY", "MOST", "UNEXPLAINED", "Patient", "Portraits", "portraits"]
+
+MOST = 300
+"""Patients on a page, at most."""
+
+POINTS = 101  # of a curve
+ASKED = 2000  # patients by whom the mean curve and the leakage are known, at most
+FEWEST = 30  # rows from which values can be redrawn
+TICKS = 6  # of time, at most
+STEPS = {"months": (1, 3, 6, 12, 24, 60, 120, 240)}  # between ticks of time; elsewhere 1, 2, 5, 10, ...
+
+ASSOCIATION = (
+    "These are associations in the data that the model learned from, not causes: a hazard ratio does not say what "
+    "would happen if the factor were changed."
+)
+LEAKS = (
+    "This patient's list does not tell the whole: with the factors that are not listed redrawn, the prediction moves "
+    "by more than 0.2 on the log-hazard in at least half of the draws."
+)
+LONELY = "The model is a single net, so that nothing is known of how far another fit would agree."
+UNEXPLAINED = "The effects of this patient's factors are not known, only that they were used, and their gates."
+ADDITIVE = "The factors' hazard ratios multiply to the patient's."
+SHAPLEY = (
+    "The model is not linear: each hazard ratio is the exact Shapley value of its factor among those listed for the "
+    "patient, and they multiply to the patient's."
+)
+CONTEXT = "The context factors share their main effect by exact Shapley values."
+NONE_LISTED = "No factor is listed: the prediction is the reference patient's."
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """What the model says of one patient.
+
+    Attributes
+    ----------
+    label : str
+    factors : DataFrame
+        The patient's rows of the factor table, largest first; `FactorTable.frame`.
+    log_hr : float
+        The log-risk less the reference patient's.
+    explained : bool
+        Whether the effects of all listed factors are known.
+    survival, low, high : array (T,)
+        Probability of no event by each time; least and largest over the ensemble's members.
+    leaks : bool or None
+        Whether the prediction moves when factors that are not listed are redrawn; None: not known.
+    """
+
+    label: str
+    factors: pd.DataFrame
+    log_hr: float
+    explained: bool
+    survival: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    leaks: bool | None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of this patient's list, in sentences."""
+        said = {NONE_LISTED: not len(self.factors), UNEXPLAINED: not self.explained, LEAKS: bool(self.leaks)}
+        return [text for text, holds in said.items() if holds]
+
+
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """What the model says of several patients, and what they are compared with.
+
+    Attributes
+    ----------
+    patients : tuple of Patient
+    times : array (T,)
+        Ascending, from 0.
+    ticks : array
+        Those of `times` at which numbers are written.
+    cohort : array (T,)
+        Probability of no event in the cohort; nan after its last time.
+    compared : str
+        What the cohort's curve is.
+    unit : str
+        Of the times.
+    model : str
+        What the model is, in a sentence.
+    notes : tuple of str
+        What its effects are, and how faithful the lists are as far as it is known.
+    members : int
+    """
+
+    patients: tuple[Patient, ...]
+    times: np.ndarray
+    ticks: np.ndarray
+    cohort: np.ndarray
+    compared: str
+    unit: str
+    model: str
+    notes: tuple[str, ...]
+    members: int
+
+
+def portraits(
+    model: Any, X: pd.DataFrame, patients: Iterable[object] | None = None, *, y=None, unit: str = "time units",
+    stratum=None, card: str = "",
+) -> Portraits:  # fmt: skip
+    """Return what a model says of single patients.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        One that has `risk_factors`.
+    X : DataFrame (n, variables)
+        The cohort, with the patients; they are called as in its index.
+    patients : iterable, optional
+        Their labels, each one row of X; by default all rows.
+    y : outcome, optional
+        The cohort's, of any rows; its Kaplan-Meier curve is what patients are compared with. By default, and with
+        competing causes, it is the mean prediction for X.
+    unit : str
+        Of the times.
+    stratum : array (n,), optional
+        Each row's, where the model was fitted with strata.
+    card : str
+        What is known of how faithful the model's lists are; by default the share of the rows of X whose prediction
+        moves when factors that are not listed are redrawn is found here, from 30 rows on.
+
+    Returns
+    -------
+    Portraits
+
+    Raises
+    ------
+    InputError
+        SL-681 more than 300 patients, or none; SL-682 a label that is not exactly one row of X; SL-683 a model that
+        lists no factors; with the codes of `FactorTable.explanations`.
+    """
+    if not hasattr(model, "risk_factors"):
+        found = f"{type(model).__name__} does not choose factors for each patient."
+        raise InputError("SL-683", found, "Name a model that does, as CoxLLSPIN.")
+    chosen = _chosen(X, patients)
+    strata = None if stratum is None else np.asarray(stratum)
+    sample = np.concatenate([chosen, _others(len(X), chosen)])
+    times, ticks = _times(model, unit)
+    table = model.risk_factors(X.iloc[chosen])
+    moved, faithful = (None, card) if card or len(sample) < FEWEST else _faithful(model, X.iloc[sample], len(chosen))
+    cohort, compared = _cohort(model, X.iloc[sample], y, times, strata if strata is None else strata[sample])
+    told = table.patients(times, stratum=strata if strata is None else strata[chosen])
+    notes = {
+        ADDITIVE if table.linear else SHAPLEY: True,
+        CONTEXT: table.context.sum() > 1,
+        LONELY: table.members == 1,
+        faithful: faithful,
+    }
+    return Portraits(
+        tuple(_patients(table.frame, told, times, moved)), times, ticks, cohort, compared, unit, _named(model, table),
+        tuple(note for note, holds in notes.items() if holds), table.members,
+    )  # fmt: skip
+
+
+def _chosen(X: pd.DataFrame, patients: Iterable[object] | None) -> np.ndarray:
+    """Return the row numbers of the patients (SL-681, SL-682)."""
+    labels = X.index.astype(str)
+    wanted = labels if patients is None else pd.Index([*dict.fromkeys(map(str, patients))])
+    if not 0 < len(wanted) <= MOST:
+        remedy = f"Name up to {MOST} of them: patients=[...]."
+        raise InputError("SL-681", f"{len(wanted):,} patients, and a page holds 1 to {MOST}.", remedy)
+    found = [np.flatnonzero(labels == label) for label in wanted]
+    if wrong := [(i, len(rows)) for i, rows in enumerate(found) if len(rows) != 1]:
+        (place, times), n = wrong[0], len(wanted)
+        text = f"{len(wrong)} of {n} labels are not of one row each: number {place + 1} is in {times} rows."
+        raise InputError("SL-682", text, "Name labels of the index; where there are none, numbers of rows from 0.")
+    return np.concatenate(found)
+
+
+def _others(n: int, chosen: np.ndarray) -> np.ndarray:
+    """Return other rows of the cohort, the same each time."""
+    rest = np.setdiff1d(np.arange(n), chosen)
+    few = min(len(rest), ASKED - len(chosen))
+    return np.sort(np.random.default_rng(0).choice(rest, few, replace=False))
+
+
+def _times(model: Any, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of curves, and those of them at which numbers are written."""
+    last = float(model.unique_times_[-1])
+    steps: Sequence[float] = STEPS.get(unit, [m * 10.0**k for k in range(-6, 9) for m in (1, 2, 5)])
+    step = next((step for step in steps if last / step <= TICKS), steps[-1])
+    ticks = np.arange(1, last // step + 1) * step
+    times = np.unique([float(f"{t:.6g}") for t in (*np.linspace(0, last, POINTS), *ticks)])  # as columns are called
+    return times[times <= last], ticks
+
+
+def _patients(
+    factors: pd.DataFrame, told: pd.DataFrame, times: np.ndarray, moved: np.ndarray | None
+) -> Iterable[Patient]:
+    rows = factors.groupby("patient", sort=False).indices
+    above, explained = (told["log_risk"] - told["baseline"]).to_numpy(), told["residual"].notna().to_numpy()
+    for i, (label, curves) in enumerate(zip(told["patient"], _survival(told, times), strict=True)):
+        own = factors.iloc[rows.get(label, [])].reset_index(drop=True)
+        survival, high, low = curves.T
+        leaks = None if moved is None else bool(moved[i])
+        yield Patient(label, own, float(above[i]), bool(explained[i]), survival, low, high, leaks)
+
+
+def _cohort(
+    model: Any, X: pd.DataFrame, y: Any, times: np.ndarray, stratum: np.ndarray | None
+) -> tuple[np.ndarray, str]:
+    """Return the cohort's curve at `times`, and what it is."""
+    if y is None or isinstance(model, CauseSpecificModel):
+        told = model.risk_factors(X).patients(times, stratum=stratum)
+        return _survival(told, times)[..., 0].mean(axis=0), f"mean prediction for {len(X):,} patients"
+    outcome = Outcome.of(y)
+    curves = kaplan_meier(outcome.time, outcome.event, weight=outcome.weight, entry=outcome.entry)
+    known = np.where(times <= outcome.time.max(), curves.at(times)["survival"], np.nan)
+    return known, f"Kaplan-Meier curve of {len(outcome.time):,} patients"
+
+
+def _survival(told: pd.DataFrame, times: np.ndarray) -> np.ndarray:
+    """Return the probability of no event (n, T, 3) from a table of patients: of the mean, and 1 - least and largest."""
+    return 1 - told[risk_names(times)].to_numpy().reshape(len(told), len(times), 3)
+
+
+def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
+    """Return whether the predictions for the first n rows leak, and in a sentence of how many rows of X they do."""
+    found = leakage(model, X)
+    words = "Faithfulness: with the factors that are not listed redrawn from other patients, the prediction moves by "
+    words += f"more than 0.2 on the log-hazard for {found.value:.0%} of {len(X):,} patients."
+    return found.moved[:n], words
+
+
+def _named(model: Any, table: FactorTable) -> str:
+    """Return what the model is."""
+    nets = "one net" if table.members == 1 else f"the mean of {table.members} nets"
+    context = [name for name, always in zip(table.factors, table.context, strict=True) if always]
+    words = f" {listed(context)} alone choose the others, and are always listed." if context else ""
+    return f"{type(model).__name__}, {nets}, which chooses among {len(table.factors)} factors.{words}"
