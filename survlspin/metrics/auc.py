@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from survlspin.errors import InputError
-from survlspin.metrics.estimate import Estimate, logit_interval
+from survlspin.metrics.estimate import Estimate, logit_interval, undefined
 from survlspin.metrics.inputs import predicted
-from survlspin.metrics.ipcw import Known, Weights, estimated, undefined
+from survlspin.metrics.ipcw import Known, Weights, estimated
 from survlspin.metrics.probabilities import horizon_of
 
 __all__ = ["auc"]
@@ -88,7 +88,7 @@ def _auc(weights: Weights, known: Known, rank: np.ndarray) -> Estimate:
     pairs = n_cases * n_controls
     if not pairs > 0:
         why = "no control at the horizon" if n_cases else "no event by the horizon"
-        return undefined(why, weights, words, known.counts)
+        return undefined(weights.rows, words, why, known.counts)
     below = np.cumsum(controls) - controls / 2  # controls with a lower risk than a case of this rank
     above = n_cases - np.cumsum(cases) + cases / 2
     value = float(min(cases @ below / pairs, 1.0))

@@ -8,8 +8,8 @@ from itertools import repeat
 import numpy as np
 
 from survlspin.errors import InputError
-from survlspin.metrics.estimate import Estimate
-from survlspin.metrics.ipcw import Known, Weights, estimated, undefined
+from survlspin.metrics.estimate import Estimate, undefined
+from survlspin.metrics.ipcw import Known, Weights, estimated
 from survlspin.metrics.probabilities import horizon_of, probabilities
 
 __all__ = ["brier", "integrated_brier", "scaled_brier"]
@@ -202,7 +202,7 @@ def _scaled(weights: Weights, known: Known, probability: np.ndarray | None) -> E
     null, null_influence = _score(weights, known, None)
     words = f"scaled Brier(IPA; null model {_null(weights)}; {known.words})"
     if not null > NOTHING:
-        return undefined("all or none have the event", weights, words, known.counts)
+        return undefined(weights.rows, words, "all or none have the event", known.counts)
     ratio = value / null
     return estimated(1 - ratio, (ratio * null_influence - influence) / null, weights, words, counts=known.counts)
 

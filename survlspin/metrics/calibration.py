@@ -7,8 +7,8 @@ import pandas as pd
 
 from survlspin._messages import rows as counted
 from survlspin.errors import InputError
-from survlspin.metrics.calibration_estimate import estimated, per_horizon, undefined
-from survlspin.metrics.estimate import Estimate
+from survlspin.metrics.calibration_estimate import estimated, per_horizon
+from survlspin.metrics.estimate import Estimate, undefined
 from survlspin.metrics.inputs import Rows, predicted, refuse_empty, rows_of
 from survlspin.nonparametric import incidence
 from survlspin.nonparametric.states import check_cause
@@ -142,7 +142,7 @@ def calibration_in_the_large(
 
 
 def poisson_slope(
-    time, event, hazard, risk, horizon=None, *, weight=None, cluster=None, robust: bool = True
+    time, event, hazard, log_risk, horizon=None, *, weight=None, cluster=None, robust: bool = True
 ) -> Estimate:
     """Calibration slope of the log-risk in a Poisson model that leaves the baseline hazard as it was predicted.
 
@@ -150,8 +150,8 @@ def poisson_slope(
     ----------
     time, event, hazard, horizon, weight, cluster, robust
         As in `calibration_in_the_large`. Rows of hazard 0 say nothing and are left out.
-    risk : array (n,)
-        The log-risk that the hazard was made of.
+    log_risk : array (n,)
+        What the hazard was made of.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def poisson_slope(
     """
     rows = rows_of(time, event, weight=weight, cluster=cluster)
     hazard, died, weight = _followed(rows, hazard, horizon)
-    risk = predicted("risk", risk, len(hazard))
+    risk = predicted("log_risk", log_risk, len(hazard))
     weight = np.where(hazard > 0, weight, 0.0)
     words = f"slope in the Poisson model with the baseline hazard as offset{_until(horizon)}"
     total = weight.sum()
@@ -208,7 +208,7 @@ def _poisson(z: np.ndarray, died: np.ndarray, offset: np.ndarray, weight: np.nda
 def calibration_slope(
     time,
     event,
-    risk,
+    log_risk,
     *,
     cause: int = 1,
     entry=None,
@@ -227,8 +227,8 @@ def calibration_slope(
     event : array (n,)
         0 for censoring, 1 for the event; with competing risks 1, 2, ... for the causes, of which others than `cause`
         count as censored.
-    risk : array (n,)
-        The model's log-risk.
+    log_risk : array (n,)
+        The model's.
     cause : int
         The event that is predicted.
     entry, weight, stratum : arrays (n,), optional
@@ -270,7 +270,7 @@ def calibration_slope(
     died = (rows.event == cause).astype(np.int64)
     fit = SmallCox.fit(
         Outcome(rows.time, died, rows.entry, rows.weight, rows.stratum),
-        predicted("risk", risk, rows.n)[:, None],
+        predicted("log_risk", log_risk, rows.n)[:, None],
         ties,
     )
     words = f"slope of the log-risk in a Cox model, ties={ties}{' within strata' * (stratum is not None)}"

@@ -1,4 +1,4 @@
-"""What measures of calibration share: an estimate made of influence, one that is undefined, several horizons."""
+"""What measures of calibration share: an estimate made of influence, several horizons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from survlspin.metrics.estimate import Z95, Estimate
 from survlspin.metrics.inputs import Rows
 from survlspin.metrics.probabilities import horizon_of, probabilities
 
-__all__ = ["estimated", "per_horizon", "undefined"]
+__all__ = ["estimated", "per_horizon"]
 
 
 def estimated(
@@ -39,14 +39,6 @@ def estimated(
         low, high = value - Z95 * se, value + Z95 * se
     symmetric = "on the log scale" if scale == "log" else "symmetric"
     return Estimate(value, float(se), low, high, f"{words}; 95% {symmetric}, {kind}", known, counts, digest)
-
-
-def undefined(rows: Rows, words: str, why: str) -> Estimate:
-    """Return an estimate of nothing, and why."""
-    nan = float("nan")
-    return Estimate(
-        nan, nan, nan, nan, f"{words}; undefined: {why}", rows.pooled(np.full(rows.n, nan)), rows=rows.digest
-    )
 
 
 def per_horizon(rows: Rows, probability, horizon, measure: Callable):

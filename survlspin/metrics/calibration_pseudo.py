@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survlspin.metrics.calibration_estimate import estimated, per_horizon, undefined
-from survlspin.metrics.estimate import Estimate
+from survlspin.metrics.calibration_estimate import estimated, per_horizon
+from survlspin.metrics.estimate import Estimate, undefined
 from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric import incidence
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from survlspin.errors import InputError
-from survlspin.metrics.estimate import Estimate, logit_interval
+from survlspin.metrics.estimate import Estimate, logit_interval, undefined
 from survlspin.metrics.inputs import Rows, predicted, rows_of
 from survlspin.metrics.pairs import KINDS, count_pairs
 from survlspin.metrics.time_table import TimeTable, time_table
@@ -161,10 +161,9 @@ def conventions(rows: Rows) -> list[str]:
 
 def share(rows: Rows, value, influence, definition, counts=None) -> Estimate:
     """A share of pairs as an `Estimate`; `influence` is that of each row (n,)."""
-    influence = rows.pooled(influence)
     if np.isnan(value):
-        nan, words = float("nan"), f"{definition}; undefined: no comparable pairs"
-        return Estimate(nan, nan, nan, nan, words, influence, counts, rows.digest)
+        return undefined(rows, definition, "no comparable pairs", counts)
+    influence = rows.pooled(influence)
     se = float(np.sqrt(np.sum(influence**2)))
     words = f"{definition}; 95% on the logit scale"
     return Estimate(value, se, *logit_interval(value, se), words, influence, counts, rows.digest)

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
 
-__all__ = ["Estimate", "logit_interval"]
+from survlspin.metrics.inputs import Rows
+
+__all__ = ["Estimate", "logit_interval", "undefined"]
 
 Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
@@ -43,6 +47,13 @@ class Estimate:
 
     def __repr__(self) -> str:
         return f"{self.value:.4f} (SE {self.se:.4f}, 95% {self.low:.4f} to {self.high:.4f}) {self.definition}"
+
+
+def undefined(rows: Rows, words: str, why: str, counts: pd.DataFrame | None = None) -> Estimate:
+    """Return the estimate of a measure that the rows do not define, which says why."""
+    nan = float("nan")
+    none = rows.pooled(np.full(rows.n, nan))
+    return Estimate(nan, nan, nan, nan, f"{words}; undefined: {why}", none, counts, rows.digest)
 
 
 def logit_interval(value: float, se: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from scipy.special import expit, ndtri
 
 from survlspin.errors import InputError
 from survlspin.metrics.calibration import calibration_slope
-from survlspin.metrics.estimate import Z95, Estimate, logit_interval
+from survlspin.metrics.estimate import Z95, Estimate, logit_interval, undefined
 from survlspin.metrics.inputs import Rows, predicted, refuse_empty, rows_of
 from survlspin.outcome import Outcome
 
@@ -281,7 +281,7 @@ def _through(
     """An estimate that moves with a slope by a derivative, and with each row by `own` (n,)."""
     if np.isnan(value):
         why = slope.definition.partition("undefined: ")[2] or "one row"
-        return Estimate(NAN, NAN, NAN, NAN, f"{words}; undefined: {why}", np.full(rows.n, NAN), rows=rows.digest)
+        return undefined(rows, words, why)
     value = float(value)
     if slope.influence is None:
         influence, se, error = None, abs(derivative) * slope.se, "model-based error"

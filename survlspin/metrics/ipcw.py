@@ -21,7 +21,7 @@ from survlspin.metrics.inputs import Rows, rows_of
 from survlspin.nonparametric.limit import censoring_curve
 from survlspin.nonparametric.states import check_cause
 
-__all__ = ["Known", "Weights", "estimated", "undefined"]
+__all__ = ["Known", "Weights", "estimated"]
 
 ALL, COUNTS = pd.Index(["all"]), pd.Index(["case", "control", "censored"])
 
@@ -152,10 +152,3 @@ def estimated(
     low, high = interval(value, se) if interval else (value - Z95 * se, value + Z95 * se)
     words = f"{words}; 95% {'on the logit scale' if interval else 'symmetric'}{note}"
     return Estimate(value, se, low, high, words, influence, counts, weights.rows.digest)
-
-
-def undefined(why: str, weights: Weights, words: str, counts=None) -> Estimate:
-    """Return an estimate that says why there is none."""
-    nan = float("nan")
-    nothing = np.full(weights.rows.n, nan)
-    return Estimate(nan, nan, nan, nan, f"{words}; undefined: {why}", nothing, counts, weights.rows.digest)
