@@ -203,7 +203,8 @@ class Design:
     def take_unseen_as(self, level: Hashable) -> None:
         """Count levels that training had not as `level`, as "Unknown", wherever training had that; None: refuse them.
 
-        Variables without that level refuse unseen ones as before. Every use is counted in a warning (SL-691).
+        Variables without that level refuse unseen ones as before. Every use is counted in a warning (SL-691). A saved
+        model does not keep it: `survlspin.load` has an argument for it.
 
         Raises
         ------

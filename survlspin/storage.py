@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from . import __version__, baselines, estimators
+from ._files import synchronise
 from ._messages import listed, nearest
 from ._stored import StoredNet, decode, encode
 from .base import DesignEstimator
@@ -36,7 +37,6 @@ FORMAT = 2  # from 2 on with the usual ranges of numbers, which models of format
 MODEL, ARRAYS = "survlspin.json", "survlspin.safetensors"
 FOLDER = "model"  # what the folder of a saved model is called in a store, and in that of `survlspin fit`
 BASELINES = ("CoxLasso", "LifelinesCoxPH")  # those whose fitted state is arrays
-MODEL_SHA256 = "model"
 PROBE = 16  # rows on which a net that was read back must answer as the one that was written
 DAMAGED = "Fetch or save it again."
 
@@ -146,8 +146,9 @@ def _write(estimator: DesignEstimator, folder: Path) -> None:
     }
     tensors = written_arrays(arrays)
     stored = {"format": FORMAT, "sha256": _digests(FORMAT, model, tensors), "model": model}
-    (folder / ARRAYS).write_bytes(tensors)
-    (folder / MODEL).write_bytes(_rendered(stored))
+    for name, content in ((ARRAYS, tensors), (MODEL, _rendered(stored))):
+        (folder / name).write_bytes(content)
+        synchronise(folder / name, os.O_RDWR)
 
 
 def _on_grid(estimator: DesignEstimator, grid: np.ndarray) -> DesignEstimator:
@@ -196,9 +197,9 @@ def _opened(folder: Path) -> tuple[dict[str, Any], bytes, list[str]]:
         if version > FORMAT:
             found = f"{folder} is of format {version}, saved by survlspin {model.get('version')}; this version "
             raise InputError("SL-542", f"{found}({__version__}) reads up to {FORMAT}.", "Update survlspin.")
-        digests, known = _digests(version, model, tensors), stored["sha256"]
-        own = type(version) is int and raw == _rendered(stored) and known[MODEL_SHA256] == digests[MODEL_SHA256]
-        whole = {MODEL: own, ARRAYS: known[ARRAYS] == digests[ARRAYS]}
+        digests, known = _digests(version, model, tensors), stored["sha256"][ARRAYS]
+        own = {"format": version, "sha256": {**digests, ARRAYS: known}, "model": model}
+        whole = {MODEL: type(version) is int and raw == _rendered(own), ARRAYS: known == digests[ARRAYS]}
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -283,7 +284,7 @@ def _replace(target: Path, new: Path, old: Path) -> None:
 def _digests(version: int, model: dict[str, Any], tensors: bytes) -> dict[str, str]:
     """Return the SHA-256 of what the manifest says and of the arrays."""
     said = model if version == 1 else {"format": version, "model": model}
-    return {MODEL_SHA256: digest(canonical(said)), ARRAYS: digest(tensors)}
+    return {"model": digest(canonical(said)), ARRAYS: digest(tensors)}
 
 
 def _rendered(stored: dict[str, Any]) -> bytes:

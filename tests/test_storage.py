@@ -609,6 +609,8 @@ def test_59_a_file_cut_short_anywhere_is_refused(saved, tmp_path, name):
         lambda text: text.replace('"usual"', '"usual "'),
         lambda text: text.replace('"format": 2', '"format": 1'),
         lambda text: text.replace('"format": 2', '"format":  2'),
+        lambda text: text.replace('"format": 2', '"format": 2,\n "more": 1'),
+        lambda text: text.replace('"sha256": {', '"sha256": {\n  "more": "",'),
         lambda text: text + "\n",
         lambda text: text.replace('"format": 2', '"format": 2,\n "format": 2'),
         lambda text: "{}",
