@@ -80,6 +80,7 @@ def test_tests_of_proportional_hazards_are_those_of_R(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:SL-690")  # nobody is 0 in all
 def test_residuals_and_hazards_are_those_of_R(case):
     theirs = GOLDEN["cases"][case]
     model, X, y = fitted(case)
@@ -238,6 +239,7 @@ def test_events_at_one_time_have_no_trend():
     ],
     ids=["transform", "log", "index", "outcome", "offset", "net", "penalty", "top", "rows", "risk", "rowless", "ties"],
 )
+@pytest.mark.filterwarnings("ignore:SL-690")  # X + 1
 def test_what_cannot_be_is_refused(code, call):
     with pytest.raises(InputError) as error:
         call(*fitted("lung/efron"))
