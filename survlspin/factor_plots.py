@@ -79,7 +79,8 @@ def set_bars(frame: pd.DataFrame, top: int = 12) -> Figure:
 
 def _steps(listed: pd.DataFrame, top: int) -> tuple[list[str], np.ndarray]:
     """Label and log hazard ratio of each bar."""
-    value = (listed["value"] + " " + listed["unit"]).str.strip()
+    short = listed["value"].str.replace(r"^-?\d+\.\d{5,}$", lambda number: f"{float(number[0]):.6g}", regex=True)
+    value = (short + " " + listed["unit"]).str.strip()
     labels = list(listed["factor"] + " = " + value + " (reference " + listed["reference"] + ")")
     steps = listed["log_hr"].to_numpy()
     if (more := len(steps) - top) > 0:

@@ -119,7 +119,7 @@ def test_values_keep_registry_units():
 
 
 @given(blocks)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_sums_sets_and_batches(block):
     whole = table(block, size=max(len(block), 1))
     frame, patients, sets = whole.frame, whole.patients(), whole.sets().frame
@@ -323,6 +323,8 @@ def test_plots_show_what_the_tables_hold(tmp_path):
     assert np.prod(ratios) == pytest.approx(float(texts[-1]), rel=0.02)  # four numbers of three digits
     assert "Shapley values" in figure.axes[0].get_xlabel()
     assert "Shapley" not in table(explain()).plot("003").axes[0].get_xlabel()
+    [age] = [label.get_text() for label in figure.axes[0].get_yticklabels() if "age" in label.get_text()]
+    assert re.search(r"age.=.\d\d\.\d{1,4}.years.\(reference.60\)", age.replace("\n", " "))
     bars = factors.sets().plot(top=3)
     assert re.search(r"\d+.other.sets", bars.axes[0].get_yticklabels()[-1].get_text())
     shares = [float(text.get_text().split(" %")[0]) for text in bars.axes[0].texts]
