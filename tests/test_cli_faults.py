@@ -20,7 +20,7 @@ from survlspin import job
 from survlspin.estimators import CoxLLSPIN
 from survlspin.testing.estimators import patients
 
-EPOCHS = 3
+EPOCHS = 2
 OPTIONS = (
     *("--data", "patients.csv", "--time", "time", "--event", "event", "--id", "patient"),
     *("--members", "1", "--points", "3", "--folds", "2", "--tune", "2"),
@@ -29,6 +29,13 @@ OPTIONS = (
 ODD = f"""
 import random, time
 from functools import partial
+from multiprocessing import forkserver, set_forkserver_preload
+
+from joblib.externals.loky.backend.context import set_start_method
+
+set_forkserver_preload(["survlspin.protocol"])  # loaded once, and not by every worker
+forkserver.ensure_running()
+set_start_method("forkserver")
 
 right, jumps = time.time, random.Random(0)
 time.time = lambda: right() + jumps.choice([-1e8, -5.0, 3600.0, 1e8])

@@ -1,4 +1,4 @@
-"""Every net and every head by name; a new one adds its line, and each pair is held to the contract in `test_nets.py`.
+"""Every net and every head by name; a new one adds its line, and `test_nets.py` holds the `PAIRS` to the contract.
 
 A case takes the number of models and the head.
 """
@@ -57,6 +57,16 @@ HEADS = {
     "Bernoulli": (Bernoulli(), classes()),
     "Multinomial 3": (Multinomial(3), classes(3)),
 }
+READ_HEADS = ("GradientLasso", "NIMO")  # nets that ask a head for more than the number of outputs and the intercept
+FEW_HEADS = ("Cox efron", "Gaussian 3")  # one output without an intercept, several with one
+
+
+def meets(name, head_name):
+    """Whether the two are held to the contract: variations of a net, of more than one word, meet few heads."""
+    return " " not in name or name.startswith(READ_HEADS) or head_name in FEW_HEADS
+
+
+PAIRS = [(name, head_name) for head_name in HEADS for name in CASES if meets(name, head_name)]
 
 
 def takes(name, head):

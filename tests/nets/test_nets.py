@@ -1,6 +1,6 @@
 import pytest
 import torch
-from nets.cases import CASES, HEADS, P, takes
+from nets.cases import CASES, HEADS, PAIRS, P, takes
 
 from survlspin.errors import InputError
 from survlspin.heads import Gaussian
@@ -24,8 +24,7 @@ def rows(n=200, seed=0):
     return torch.randn(n, P, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("head_name", HEADS)
+@pytest.mark.parametrize(("name", "head_name"), PAIRS)
 def test_contract(name, head_name):
     head, outcome = HEADS[head_name]
     if takes(name, head):
