@@ -11,7 +11,7 @@ from survlspin.testing import check_estimator
 
 COX = survival("S1", 300, 0)[:2]
 NUMBERS, CLASSES = draw("S1", 300), draw("C1", 300)
-SMALL = {"hidden": (8, 8), "epochs": 30, "random_state": 0}
+SMALL = {"hidden": (8, 8), "epochs": 12, "random_state": 0}
 FITS = {
     "Cox": lambda **o: CoxNIMO(**({"lam": 0.02} | SMALL | o)).fit(*COX),
     "classes": lambda **o: NIMOClassifier(**({"lam": 0.01} | SMALL | o)).fit(*CLASSES),
@@ -47,7 +47,7 @@ def test_coefficients_and_corrections_make_the_outputs(task):
 
 @pytest.mark.parametrize("task", FITS)
 def test_corrections_keep_to_their_bounds(task):
-    model = FITS[task](epochs=300, lr=0.03, lam={"lasso": 0.001, "group": 0.0})
+    model = FITS[task](epochs=150, lr=0.05, lam={"lasso": 0.001, "group": 0.0})
     correction = model.corrections(ROWS[task]).to_numpy()
     assert abs(correction).max() <= (2 if task == "classes" else 1)
     assert correction.max() - correction.min() > 0.5
@@ -60,7 +60,7 @@ def test_bounds_of_classes_are_wider():
 
 def test_factors_with_a_coefficient_and_those_that_correct():
     X = pd.DataFrame(NUMBERS[0], columns=list("abcde"))
-    model = NIMORegressor(lam=0.0006, hidden=(16, 16), epochs=1000, lr=0.01, random_state=0).fit(X, NUMBERS[1])
+    model = NIMORegressor(lam=0.0006, hidden=(16, 16), epochs=500, lr=0.02, random_state=0).fit(X, NUMBERS[1])
     assert model.linear_ == ["a", "b", "c"]
     assert set(model.nonlinear_) == {"b", "c"}
     selected = model.selected(X)
@@ -84,10 +84,10 @@ def test_lam_of_a_number_weighs_both_penalties():
 
 
 def test_path_and_auto():
-    path = CoxNIMO(**SMALL | {"epochs": 150}).path(*COX, points=4)
+    path = CoxNIMO(**SMALL | {"epochs": 120}).path(*COX, points=3)
     assert path.frame["lam"].is_monotonic_increasing
     assert path.frame["union"].iloc[0] > path.frame["union"].iloc[-1]
-    auto = CoxNIMO(**SMALL | {"epochs": 20}).fit(*COX)
+    auto = CoxNIMO(**SMALL | {"epochs": 5}).fit(*COX)
     assert auto.lam_["lasso"] in set(auto.path_["lam"])
     assert path.at(0).lam_["group"] == 3 * path.at(0).lam_["lasso"]
 
