@@ -34,6 +34,8 @@ EVERY = "(every factor)"
 NONE = "(none)"
 
 Context = tuple[str, ...]
+Losses = tuple[np.ndarray, np.ndarray]
+"""What each row adds to the mean validation loss (lambdas, n), and the loss of each fold (lambdas, folds)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +114,10 @@ def propose_context(
 
     Notes
     -----
-    The standard error is that of the mean difference from the best context, by what each validation row adds to both
-    losses (its terms in several folds taken together). It does not know that the best is the best of many, nor what
-    another start would have given: contexts of nearly equal loss are nearly equally good proposals. The same rows
-    stopped the fits, so that the losses are a little too small, of all contexts alike.
+    The standard error of the mean difference from the best context is the larger of two: by what each validation row
+    adds to both losses (its terms in several folds taken together), and by the spread over folds, in which the chance
+    of training is, too. Neither knows that the best is the best of many: contexts of nearly equal loss are proposals
+    nearly as good. The same rows stopped the fits: the losses are a little too small, of all contexts alike.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def propose_context(
     _check(estimator, most, cv)
     trials = _trials(estimator, X, y, cv, groups, random_state)
     names = _candidates(trials.problem, candidates)
-    tried: dict[Context, np.ndarray] = {(): trials.losses(())}
+    tried: dict[Context, Losses] = {(): trials.losses(())}
     best: Context = ()
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         while len(best) < min(most, len(names)):
@@ -157,8 +159,8 @@ class _Trials:
     folds: Sequence[tuple[np.ndarray, np.ndarray]]
     lam: np.ndarray
 
-    def losses(self, context: Context | None) -> np.ndarray:
-        """Return what each row adds to the mean validation loss with a context, at each lambda: (lambdas, n)."""
+    def losses(self, context: Context | None) -> Losses:
+        """Fit a context at each lambda and fold, and return its losses."""
         problem, (training, validation) = self.problem, zip(*self.folds, strict=True)
         models = len(self.lam) * len(self.folds)
         seeds = problem.seeds * models
@@ -168,14 +170,15 @@ class _Trials:
         fit(
             net, problem.head, problem.data, training, lam, seeded(seeds), problem.settings, problem.data, validation
         )  # fmt: skip
-        out = np.zeros((len(self.lam), len(problem.data.x)))
+        out, by_fold = np.zeros((len(self.lam), len(problem.data.x))), []
         for k, rows in enumerate(validation):
             index = torch.from_numpy(rows).to(problem.data.x.device)
             each = net.rows(range(k * len(self.lam), (k + 1) * len(self.lam)))
             eta = predict(each, problem.data.x[index]).double()
-            parts = problem.head.contributions(eta, problem.data.target.take(index[None]))
-            out[:, rows] += parts.cpu().numpy() / len(self.folds)
-        return out
+            parts = problem.head.contributions(eta, problem.data.target.take(index[None])).cpu().numpy()
+            out[:, rows] += parts / len(self.folds)
+            by_fold.append(parts.sum(axis=1))
+        return out, np.stack(by_fold, axis=1)
 
 
 def _check(estimator, most, cv) -> None:
@@ -218,29 +221,25 @@ def _candidates(problem: Problem, asked: Iterable[str] | None) -> list[str]:
     return names
 
 
-def _loss(parts: np.ndarray) -> float:
-    """Return the validation loss at the best lambda, from what rows add (lambdas, n)."""
-    return float(parts.sum(axis=1).min())
+def _loss(losses: Losses) -> float:
+    """Return the mean validation loss at the best lambda."""
+    return float(losses[1].mean(axis=1).min())
 
 
-def _table(tried: dict[Context, np.ndarray], free: np.ndarray, lam: np.ndarray) -> tuple[pd.DataFrame, Context]:
+def _table(tried: dict[Context, Losses], free: Losses, lam: np.ndarray) -> tuple[pd.DataFrame, Context]:
     """Return the table of all contexts, and the one to propose."""
     every = [*tried.values(), free]
-    place = [int(parts.sum(axis=1).argmin()) for parts in every]
-    parts = np.stack([each[i] for each, i in zip(every, place, strict=True)])  # (contexts + 1, n)
-    loss = parts.sum(axis=1)
+    place = [int(by_fold.mean(axis=1).argmin()) for _, by_fold in every]
+    parts, by_fold = (np.stack([each[k][i] for each, i in zip(every, place, strict=True)]) for k in (0, 1))
+    loss = by_fold.mean(axis=1)
     best = int(loss[:-1].argmin())
-    apart = (parts - parts[best])[:, (parts != 0).any(axis=0)]  # of Cox the events
-    se = apart.std(axis=1, ddof=1) * np.sqrt(apart.shape[1])
-    worse = loss - loss[best]
-    within = worse <= se
-    sizes = np.array([*map(len, tried), parts.shape[0]])
-    allowed = np.flatnonzero(within[:-1])
-    chosen = min(allowed, key=lambda i: (sizes[i], loss[i]))
+    worse, se = loss - loss[best], _standard_error(parts - parts[best], by_fold - by_fold[best])
+    within, sizes = worse <= se, [*map(len, tried)]
+    chosen = min(np.flatnonzero(within[:-1]), key=lambda i: (sizes[i], loss[i]))
     names = [*(" + ".join(one) or NONE for one in tried), EVERY]
     table = pd.DataFrame({
         "context": names,
-        "size": pd.array([*map(len, tried), None], dtype="Int64"),
+        "size": pd.array([*sizes, None], dtype="Int64"),
         "lam": lam[place],
         "loss": loss,
         "worse": worse,
@@ -249,3 +248,12 @@ def _table(tried: dict[Context, np.ndarray], free: np.ndarray, lam: np.ndarray) 
         "chosen": np.arange(len(names)) == chosen,
     })  # fmt: skip
     return table, list(tried)[chosen]
+
+
+def _standard_error(parts: np.ndarray, by_fold: np.ndarray) -> np.ndarray:
+    """Return the larger standard error of mean differences: by rows (contexts, n), and by folds (contexts, folds)."""
+    parts, folds = parts[:, (parts != 0).any(axis=0)], by_fold.shape[1]  # of Cox the events
+    if parts.shape[1] < 2:
+        return np.zeros(len(parts))
+    rows = parts.std(axis=1, ddof=1) * np.sqrt(parts.shape[1])
+    return rows if folds < 2 else np.maximum(rows, by_fold.std(axis=1, ddof=1) / np.sqrt(folds))
