@@ -208,7 +208,7 @@ def _scaled(weights: Weights, known: Known, probability: np.ndarray | None) -> E
 
 
 def _null(weights: Weights) -> str:
-    return f"{'Aalen-Johansen' if weights.rows.event.max(initial=0) > 1 else 'Kaplan-Meier'} of these rows"
+    return f"{'Aalen-Johansen' if weights.rows.n_causes > 1 else 'Kaplan-Meier'} of these rows"
 
 
 def _steps(times: np.ndarray, low: float | None, high: float | None, rule: str) -> np.ndarray:

@@ -274,7 +274,7 @@ def calibration_slope(
         ties,
     )
     words = f"slope of the log-risk in a Cox model, ties={ties}{' within strata' * (stratum is not None)}"
-    if rows.event.max(initial=0) > 1:
+    if rows.n_causes > 1:
         words += f", causes other than {cause} censored"
     if not fit.kept[0] or fit.endless[0]:
         return undefined(rows, words, ENDLESS if fit.kept[0] else "no events, or all risks are equal")

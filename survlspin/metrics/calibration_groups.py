@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -62,8 +63,7 @@ def calibration_groups(
     >>> table[["n", "predicted", "observed"]].round(3).to_numpy().tolist()
     [[2.0, 0.15, 0.0], [2.0, 0.85, 1.0]]
     """
-    if groups < 2:
-        raise InputError("SL-316", f"groups={groups!r}.", "Give 2 or more.")
+    _check_number("groups", groups)
     rows = rows_of(time, event, weight=weight, causes=True)
     check_cause(cause, rows.event)
 
@@ -79,13 +79,17 @@ def calibration_groups(
     return per_horizon(rows, probability, horizon, of)
 
 
+def _check_number(name: str, number) -> None:
+    if not isinstance(number, Integral) or number < 2:
+        raise InputError("SL-316", f"{name}={number!r}.", "Give a whole number, 2 or more.")
+
+
 def _group(rows: Rows, part: np.ndarray, p: np.ndarray, horizon: float, cause: int) -> dict[str, float]:
     """One group's line; Greenwood's variance for one cause, as in R, else that of the influence."""
     time, code, weight = rows.time[part], rows.event[part], rows.case_weight[part]
-    n_causes = max(int(rows.event.max(initial=0)), 1)
-    tally = tally_of(time, code, weight, None, n_causes)
+    tally = tally_of(time, code, weight, None, rows.n_causes)
     observed, influence = incidence_at(tally, horizon, cause)
-    if n_causes == 1:
+    if rows.n_causes == 1:
         past = tally.time <= horizon
         left, at_risk = tally.survivors[past], tally.n_risk[past]
         terms = np.divide(tally.n_event[past], left * at_risk, out=np.zeros(len(left)), where=left > 0)
@@ -165,8 +169,7 @@ def d_calibration(time, event, probability, *, bins: int = 10) -> DCalibration:
     >>> found.bins["count"].tolist()
     [1.625, 0.375]
     """
-    if bins < 2:
-        raise InputError("SL-316", f"bins={bins!r}.", "Give 2 or more.")
+    _check_number("bins", bins)
     rows = rows_of(time, event)
     refuse_empty(rows)
     s = 1 - probabilities(probability, 1.0, rows.n)[:, 0].astype(np.float64)

@@ -82,7 +82,7 @@ def horizon_calibration(time, event, probability, horizon, *, cause: int = 1, we
 
     def both(p: np.ndarray, h: float) -> tuple[Estimate, Estimate]:
         x, y = cloglog(p), pseudo_values(rows, h, cause)
-        words = f"at {h:g} of pseudo-values on cloglog(p){', cause ' + str(cause) if rows.event.max() > 1 else ''}"
+        words = f"at {h:g} of pseudo-values on cloglog(p){', cause ' + str(cause) if rows.n_causes > 1 else ''}"
         one = np.ones((rows.n, 1))
         level = CloglogFit.fit(one, y, rows.case_weight, np.zeros(1), x)
         line = CloglogFit.fit(np.hstack([one, x[:, None]]), y, rows.case_weight, np.array([0.0, 1.0]))

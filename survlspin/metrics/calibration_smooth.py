@@ -141,7 +141,10 @@ def calibration_curve(
 
 
 def _grid(grid) -> np.ndarray:
-    points = np.asarray(grid, dtype=float)
+    try:
+        points = np.asarray(grid, dtype=float)
+    except (TypeError, ValueError):
+        points = np.array([np.nan])
     if points.ndim != 1 or not ((points >= 0) & (points <= 1)).all():
         raise InputError("SL-317", "grid is not a list of probabilities.", "Give predicted probabilities, 0 to 1.")
     return points

@@ -146,15 +146,15 @@ def _positive(
 
 def _benefit(rows: Rows, positive: np.ndarray, horizon: float, threshold: float, cause: int) -> Estimate:
     weight = rows.case_weight / rows.case_weight.sum()
-    odds, n_causes = threshold / (1 - threshold), max(int(rows.event.max(initial=0)), 1)
-    way = "Kaplan-Meier" if n_causes == 1 else f"Aalen-Johansen, cause {cause}"
+    odds = threshold / (1 - threshold)
+    way = "Kaplan-Meier" if rows.n_causes == 1 else f"Aalen-Johansen, cause {cause}"
     words = f"net benefit by {horizon:g} at threshold {threshold:g} ({way} of those at or above it)"
     treated = np.flatnonzero(positive & (weight > 0))
     influence = np.zeros(rows.n)
     if not len(treated):
         return estimated(rows, 0.0, influence, words)
     share = float(weight[treated].sum())
-    tally = tally_of(rows.time[treated], rows.event[treated], weight[treated], None, n_causes)
+    tally = tally_of(rows.time[treated], rows.event[treated], weight[treated], None, rows.n_causes)
     risk, own = incidence_at(tally, horizon, cause)
     worth = risk - (1 - risk) * odds
     influence[treated] = share * own * (1 + odds) + weight[treated] * worth

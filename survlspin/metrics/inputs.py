@@ -13,6 +13,7 @@ from survlspin.errors import InputError
 
 __all__ = ["Rows", "digest_of", "predicted", "refuse_empty", "rows_of"]
 
+CAUSES = 1000  # at most: more are codes of a registry
 COLUMNS = ("time", "event", "entry", "weight", "stratum", "cluster")
 
 
@@ -53,6 +54,11 @@ class Rows:
         return np.ones(self.n) if self.weight is None else self.weight
 
     @cached_property
+    def n_causes(self) -> int:
+        """How many causes there are: 1 without competing risks, with or without events."""
+        return max(int(self.event.max(initial=0)), 1)
+
+    @cached_property
     def last(self) -> float:
         """The last time of a row of positive weight; minus infinity without any."""
         return float(self.time.max(initial=-np.inf, where=self.case_weight > 0))
@@ -85,7 +91,8 @@ def rows_of(time, event, *, entry=None, weight=None, stratum=None, cluster=None,
     time : array (n,)
         Follow-up time in any unit.
     event : array (n,)
-        1 or True for an event at `time`, 0 or False for censoring; with `causes` 0 or the number of the cause.
+        1 or True for an event at `time`, 0 or False for censoring; with `causes` 0 or the number of the cause, at most
+        1000.
     entry : array (n,), optional
         Delayed entry, before `time`.
     weight : array (n,), optional
@@ -171,10 +178,12 @@ def _check_length(name, values, n) -> None:
 
 
 def _check(time, event, entry=None, weight=None, stratum=None, cluster=None, *, causes) -> None:
-    known = (event >= 0) & (event % 1 == 0) if causes else (event == 0) | (event == 1)
+    known = (event >= 0) & (event <= CAUSES) & (event % 1 == 0) if causes else (event == 0) | (event == 1)
     fine = {
         "a missing or infinite time": np.isfinite(time),
-        "an event that is not a whole number from 0" if causes else "an event that is neither 0 nor 1": known,
+        f"an event that is not a whole number from 0 to {CAUSES}"
+        if causes
+        else "an event that is neither 0 nor 1": known,
     }
     if entry is not None:
         fine["an entry that is missing or not before its time"] = entry < time

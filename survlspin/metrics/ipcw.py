@@ -117,7 +117,7 @@ class Weights:
             source = f"of these rows, G({horizon:g}-) = {left:.3g}" + ", near 0: unstable" * bool(left < LEAST_G)
         else:
             source = "given by the caller, taken as known"
-        competing = f"; cause {self._cause} among competing" if self.rows.event.max(initial=0) > 1 else ""
+        competing = f"; cause {self._cause} among competing" if self.rows.n_causes > 1 else ""
         weighted = "; weighted" if self.rows.weight is not None else ""
         return f"t={horizon:g}{competing}{weighted}; censoring curve {source}"
 

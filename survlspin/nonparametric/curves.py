@@ -137,7 +137,7 @@ def follow_up(time, event, *, weight=None, entry=None, stratum=None, p=0.5) -> p
     Parameters
     ----------
     time, event, weight, entry, stratum
-        As in `kaplan_meier`; any event, coded other than 0, counts as the end of what could be seen.
+        As in `kaplan_meier`; any event, coded 1, 2, ..., counts as the end of what could be seen.
     p : float or sequence of float
         Shares.
 

@@ -192,7 +192,7 @@ def censoring_curve(time, event, weight=None, entry=None) -> StepCurve:
     time, weight, entry : arrays (n,)
         As in `product_limit`.
     event : array (n,)
-        0 for censoring, any other whole number for an event.
+        0 for censoring, 1, 2, ... for events of any cause.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -132,15 +133,19 @@ class SurvivalCurves:
 
 
 def check_tau(tau: float, last: float) -> None:
-    if not 0 < tau <= last:
-        raise InputError("SL-306", f"tau={tau:g} is beyond the end of follow-up, or not above 0.", "Give another.")
+    """Refuse what is no time of follow-up above 0."""
+    if not (isinstance(tau, Real) and 0 < tau <= last):
+        raise InputError("SL-306", f"tau={tau} is beyond the end of follow-up, or not above 0.", "Give another.")
 
 
 def _numbers(name: str, values) -> np.ndarray:
-    values = np.atleast_1d(np.asarray(values, dtype=float))
-    if np.isnan(values).any():
+    try:
+        found = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError("SL-329", f"{name} has values that are no numbers.", "Give numbers.") from error
+    if np.isnan(found).any():
         raise InputError("SL-329", f"{name} has missing values.", "Give numbers.")
-    return values
+    return found
 
 
 def _at(tally: Tally, curve: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from survlspin._messages import listed
 from survlspin.errors import InputError
 from survlspin.metrics.estimate import Estimate
 from survlspin.metrics.inputs import Rows, rows_of
@@ -55,8 +56,16 @@ class AalenJohansen:
         return pd.concat(tables, names=["stratum"]).reset_index(level=0).reset_index(drop=True)
 
     def at(self, t, cause: int = 1, stratum=None) -> np.ndarray:
-        """Return the probability of having had the event of a `cause` by the times `t`; 0: of none; of one stratum."""
+        """Return the probability of having had the event of a `cause` by the times `t`; 0: of none; of one stratum.
+
+        SL-412 for a stratum, SL-326 for a cause that is not there.
+        """
+        if stratum not in self.groups:
+            found = f"stratum={stratum!r}; there are {listed(map(repr, self.groups))}."
+            raise InputError("SL-412", found, "Name one; None where there are none.")
         states = self.groups[stratum]
+        if cause not in range(len(states.pstate)):
+            raise InputError("SL-326", f"cause={cause!r}; there are 0 to {len(states.pstate) - 1}.", "Name one.")
         return step(states.tally.time, states.pstate[cause], t, float(cause == 0))
 
     def _table(self, states: States) -> pd.DataFrame:
@@ -111,8 +120,7 @@ def aalen_johansen(
     """
     check_scale(ci, alpha)
     rows = rows_of(time, event, entry=entry, weight=weight, stratum=stratum, cluster=cluster, causes=True)
-    n_causes = max(int(rows.event.max(initial=0)), 1)
-    groups = {label: _states(tally, own) for label, tally, own in tallies(rows, n_causes)}
+    groups = {label: _states(tally, own) for label, tally, own in tallies(rows, rows.n_causes)}
     return AalenJohansen(groups, ci, alpha, f"Aalen-Johansen; {1 - alpha:.0%} on the {ci} scale")
 
 
@@ -173,18 +181,17 @@ def incidence(
     """
     check_scale(ci, ALPHA)
     rows = rows_of(time, event, entry=entry, weight=weight, cluster=cluster, causes=True)
-    n_causes = max(int(rows.event.max(initial=0)), 1)
     check_cause(cause, rows.event)
-    tally = tally_of(rows.time, rows.event, rows.weight, rows.entry, n_causes)
+    tally = tally_of(rows.time, rows.event, rows.weight, rows.entry, rows.n_causes)
     found = tuple(_incidence(tally, rows, t, cause, ci) for t in horizon_of(rows, horizon).tolist())
     return found if np.ndim(horizon) else found[0]
 
 
 def check_cause(cause: int, code: np.ndarray) -> None:
     """Refuse a cause that is no code of an event; a lone cause may have no event."""
-    known = {1, *np.unique(code).tolist()} - {0}
+    known = sorted({1, *np.unique(code).tolist()} - {0})
     if cause not in known:
-        raise InputError("SL-326", f"cause={cause!r} does not occur; the causes are {sorted(known)}.", "Name one.")
+        raise InputError("SL-326", f"cause={cause!r} does not occur; the causes are {known}.", "Name one.")
 
 
 def _incidence(tally: Tally, rows: Rows, horizon: float, cause: int, ci: str) -> Estimate:

@@ -93,8 +93,9 @@ def test_true_probabilities_are_d_calibrated_and_others_not():
     [
         lambda d: calibration_groups(d.time, d.event, d.p, 4, groups=1),
         lambda d: d_calibration(d.time, d.event, d.p, bins=1),
+        lambda d: d_calibration(d.time, d.event, d.p, bins=2.5),
     ],
-    ids=["groups", "bins"],
+    ids=["groups", "bins", "half"],
 )
 def test_316_too_few_groups_are_refused(call):
     with pytest.raises(InputError, match="SL-316"):
