@@ -22,7 +22,7 @@ from survlspin import (
 )
 from survlspin.errors import InputError
 
-QUICK = {"epochs": 10, "lr": 0.03}
+QUICK = {"epochs": 5, "lr": 0.06}
 ESTIMATORS = [
     DenseClassifier(**QUICK),
     DenseRegressor(**QUICK),
@@ -36,8 +36,8 @@ ESTIMATORS = [
     LassoNetRegressor(M=0, lam=0.01, **QUICK),
     GradientLassoClassifier(lam=0.01, **QUICK),
     GradientLassoRegressor(lam=0.01, **QUICK),
-    NIMOClassifier(lam=0.01, epochs=60),
-    NIMORegressor(lam=0.001, epochs=60),
+    NIMOClassifier(lam=0.01, epochs=30),
+    NIMORegressor(lam=0.001, epochs=30),
 ]
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 and two equal rows fall otherwise into "
