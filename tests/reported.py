@@ -1,5 +1,6 @@
 """Invented patients, a model of them and a study of them, as reports are about."""
 
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -10,10 +11,19 @@ from commands import invoke
 
 from survlspin import job
 from survlspin.estimators import CoxLLSPIN
+from survlspin.report import page
 
 LABELS = [f"patient-{i:03d}" for i in range(240)]
 COLUMNS = ("--time", "months", "--event", "died", "--id", "id")
 QUICK = ("--members", 1, "--points", 3, "--jobs", 1, "--skip", "lspin", "--skip", "deepsurv", "--skip", "forest")
+
+
+@contextmanager
+def sketched():
+    """Figures of reports are not drawn, which would take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "svg", lambda figure: "<svg></svg>")
+        yield
 
 
 def patients(seed: int = 1) -> pd.DataFrame:

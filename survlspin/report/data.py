@@ -21,7 +21,7 @@ from . import follow_up
 from .parts import Figure, Section, Table, Text
 from .sample_size import needed
 from .source import Subject
-from .table_one import is_number, table_one
+from .table_one import is_number, scaled, table_one
 
 __all__ = ["data_section"]
 
@@ -128,8 +128,7 @@ def _candidates(subject: Subject, design: Design) -> Table:
         number, base = is_number(X[variable.name]), variable.reference
         kind = "number" if number else "flag" if variable.levels is None else "category"
         others = listed((name.split("[", 1)[-1].rstrip("]") for name in variable.columns), 30)
-        scaled = f"(x - {variable.center:.4g}) / {variable.scale:.4g}"
-        entered = scaled if variable.levels is None else f"against {base}: {others}"
+        entered = scaled("x", variable, ".4g") if variable.levels is None else f"against {base}: {others}"
         reference = f"{base:.4g}" if number else str(base)
         rows.append((variable.name, kind, len(variable.columns), reference, entered, "offered"))
     gone = {

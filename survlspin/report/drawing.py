@@ -49,6 +49,8 @@ def svg(figure: Figure) -> str:
     with rc_context({**STYLE, "svg.hashsalt": figure.name}):
         canvas = Canvas(figsize=figure.size, layout="constrained")
         figure.draw(canvas)
+        canvas.get_layout_engine().execute(canvas)
+        canvas.set_layout_engine("none")  # else all is drawn once more, to lay it out again
         text = StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": figure.title})
     fonts = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)

@@ -43,7 +43,7 @@ def median(outcome: Outcome) -> pd.Series:
 
 def summary(groups: Mapping[str, Outcome]) -> Table:
     """Return follow-up in numbers, a column per group."""
-    frame = pd.DataFrame({name: _summary(outcome) for name, outcome in groups.items()}, dtype=object)
+    frame = pd.DataFrame({name: pd.Series(_summary(outcome), dtype=object) for name, outcome in groups.items()})
     note = (
         "Median follow-up by the reverse Kaplan-Meier method: the time until censoring, had nobody had the event. "
         "A dash: not reached. Tied: at a time that another event shares."

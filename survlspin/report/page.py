@@ -92,7 +92,8 @@ def html(report: Report, tables: dict[str, pd.DataFrame], drawn: dict[str, str])
 def csv(frame: pd.DataFrame) -> str:
     """Return a frame as CSV, cells that a spreadsheet would run as a formula escaped."""
     safe = {name: escaped(frame[name]) if frame[name].dtype == object else frame[name] for name in frame}
-    return pd.DataFrame(safe, columns=frame.columns).to_csv(index=False, lineterminator="\n")
+    header = escaped(pd.Series([str(name) for name in frame])).tolist()
+    return pd.DataFrame(safe, columns=frame.columns).to_csv(index=False, header=header, lineterminator="\n")
 
 
 @cache
@@ -124,7 +125,7 @@ def _numeric(column: pd.Series) -> bool:
     """Return whether a column is of numbers; some of them may be undefined or left out."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return True
-    numbers = any(isinstance(value, Real) for value in column)
+    numbers = any(isinstance(value, Real) and not isinstance(value, bool) for value in column)
     return numbers and all(value in WITHOUT for value in column if isinstance(value, str))
 
 

@@ -130,7 +130,13 @@ def _decision_parts(words: str, name: str, drawn: list[figures.Line]) -> list[Ta
         "Net benefit: true positives less false positives, these times the odds of the threshold, per patient; mean "
         "over folds, 95 % intervals. A model is worth using where it lies above treating all and treating none."
     )
-    table = Table(name, f"Net benefit {words}", frame, note, dict.fromkeys(("treat all", "treat none"), ".3f"))
+    table = Table(
+        name,
+        f"Net benefit {words}",
+        frame,
+        note,
+        {"Threshold": "g"} | dict.fromkeys(("treat all", "treat none"), ".3f"),
+    )
     return [Figure(name, f"Decision curve {words}", alt, draw), table]
 
 

@@ -178,9 +178,10 @@ def _agreement(table: pd.DataFrame) -> dict[str, float | str]:
 
 def _frequency_figure(shares: pd.DataFrame, models: list[str]) -> Figure:
     wide = shares.pivot(index="Factor", columns="Model", values="Share of patients")[models]
-    wide = wide.loc[wide.fillna(0.0).mean(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
+    known = wide.fillna(0.0)
+    wide = wide.loc[known.mean(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
     alt = "Share of training patients each factor is used for. " + " ".join(
-        f"{model}: most {wide[model].idxmax()}, {100 * wide[model].max():.0f} %." for model in models
+        f"{model}: most {known[model].idxmax()}, {100 * known[model].max():.0f} %." for model in models
     )
 
     def draw(figure) -> None:

@@ -18,7 +18,7 @@ from .follow_up import reporting_times
 from .kept import model_in
 from .parts import Section, Table, Text
 from .source import Subject
-from .table_one import is_number
+from .table_one import is_number, scaled
 
 __all__ = ["Worked", "invented", "model_section", "worked"]
 
@@ -183,7 +183,7 @@ def _encoder(design: Design) -> Table:
     for variable in design.variables:
         for column in variable.columns:
             if variable.levels is None:
-                rule = f"({variable.name} - {variable.center:{DIGITS}}) / {variable.scale:{DIGITS}}"
+                rule = scaled(str(variable.name), variable, DIGITS)
             else:
                 rule = f"1 if {variable.name} is {column.split('[', 1)[-1].removesuffix(']')}, else 0"
             rows.append((column, variable.name, rule))

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from survlspin.design import Design
+from survlspin.design import Design, Variable
 
 from .parts import Table, hidden_counts
 
-__all__ = ["difference", "table_one"]
+__all__ = ["difference", "is_number", "scaled", "table_one"]
 
 NOTE = (
     "Numbers: mean (standard deviation); median (quartiles). Categories: patients or rows (per cent). {smd}Missing: "
@@ -86,6 +86,12 @@ def difference(one: pd.Series, other: pd.Series) -> float:
         gap = (first - second)[1:]
         spread = np.mean([np.diag(share[1:]) - np.outer(share[1:], share[1:]) for share in (first, second)], axis=0)
     return float(np.sqrt(max(0.0, gap @ np.linalg.pinv(spread) @ gap)))
+
+
+def scaled(name: str, variable: Variable, digits: str) -> str:
+    """Return in words how a number becomes a column: it is centred and scaled."""
+    sign = "-" if variable.center >= 0 else "+"
+    return f"({name} {sign} {abs(variable.center):{digits}}) / {variable.scale:{digits}}"
 
 
 def _numbers(column: pd.Series) -> str:

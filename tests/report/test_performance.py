@@ -1,5 +1,6 @@
 """Sections on performance: their numbers are those of the metrics on test rows, averaged over folds."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,7 @@ from survlspin.report.performance_means import Evaluation, evaluate, limits
 from survlspin.report.performance_measures import measures
 from survlspin.report.performance_overall import utility
 from survlspin.report.performance_sets import redundancy, selects, sets
+from survlspin.report.performance_stability import probes, stability
 from survlspin.report.performance_subgroups import subgroups
 from survlspin.report.performance_tested import grid_of
 from survlspin.report.source import judged_by, subject_of
@@ -314,6 +316,40 @@ def test_a_subgroup_without_events_is_undefined_and_a_small_one_hidden(subject):
     assert first["Harrell's C"] == ""
 
 
+def test_names_that_differ_in_punctuation_alone_have_files_of_their_own(subject):
+    X = subject.data.X.assign(**{"t grade": subject.data.X["tgrade"], "T-grade": subject.data.X["tgrade"]})
+    both = replace(subject, data=replace(subject.data, X=X), subgroups=("t grade", "T-grade"))
+    assert set(tables(subgroups(both, asked(), np.empty(0)))) == {"subgroup-t-grade", "subgroup-t-grade-2"}
+
+
+def test_a_small_group_cannot_be_had_from_the_labels_of_the_others(subject):
+    labels = pd.Series(["small"] * 30 + ["next"] * 100 + ["rest"] * 213, index=subject.data.X.index)
+    data = replace(subject.data, X=subject.data.X.assign(group=labels))
+    section = subgroups(replace(subject, data=data, subgroups=("group",), min_cell=25), asked(), np.empty(0))
+    figure = next(part for part in section.parts if isinstance(part, Figure))
+    assert re.findall(r"(\w+)(?: \(\d+ events\))?: 0", figure.alt) == ["next", "rest"]
+    assert len(re.findall(r"\(\d+ events\)", figure.alt)) == 1
+
+
+def test_shares_of_few_patients_are_left_out(subject):
+    def shares(least):
+        return tables(stability(replace(subject, min_cell=least)))["factor-frequency"]["Share of patients"]
+
+    known = shares(0)
+    assert known.between(0, 0.5, inclusive="neither").any()
+    hidden = shares(100)  # of some 140
+    assert not hidden.between(0, 0.5, inclusive="neither").any()
+    assert hidden.notna().any()
+
+
+def test_what_is_absent_is_said(subject):
+    bare = replace(subject, runs=replace(subject.runs, probes=()), subgroups=(), models={"Cox": subject.models["Cox"]})
+    assert "no columns of noise" in words(probes(bare))
+    assert "No subgroups" in words(subgroups(bare, asked(), np.empty(0)))
+    assert "one set for all" in words(sets(bare))
+    assert "no selection" in words(stability(bare))
+
+
 def test_twins_are_found(subject):
     twin = subject.data.X.assign(nodes_again=subject.data.X["pnodes"] * 2 + 1)
     design = type(subject.data.design).fit(twin)
@@ -419,7 +455,7 @@ def test_intervals_are_symmetric_on_their_scale():
 def alone(subject):
     """A fitted model that selects, judged on other rows of its data than it was made from."""
     rows = np.arange(len(subject.outcome))
-    made, other = rows[::2], rows[1::2]
+    made, other = rows[::2], rows[1::4]
     model = CoxLLSPIN(lam=0.1, members=1, epochs=60, random_state=0).fit(
         subject.data.X.iloc[made], subject.data.y[made]
     )

@@ -54,6 +54,19 @@ def test_the_files_are_all_there(page):
     assert json.loads((out / "facts.json").read_text()) == {"a.b": 1, "c": None, "report.files": names}
 
 
+def test_numbers_are_on_the_right_even_where_some_are_undefined(tmp_path):
+    frame = pd.DataFrame({"n": [0.25, "undefined", ""], "text": ["1", "undefined", ""], "flag": [True, "", ""]})
+    write(report(sections=[Section("data", "Data", "Lead", [Table("t", "T", frame)])]), tmp_path)
+    heads = re.findall(r'<th scope="col"( class="n")?>(\w+)', (tmp_path / "report.html").read_text())
+    assert [name for number, name in heads if number] == ["n"]
+
+
+def test_headings_are_no_formulas(tmp_path):
+    frame = pd.DataFrame({"=1+1": [1.0], "n": [2.0]})
+    write(report(sections=[Section("data", "Data", "Lead", [Table("t", "T", frame)])]), tmp_path)
+    assert (tmp_path / "tables" / "t.csv").read_text() == "'=1+1,n\n1.0,2.0\n"
+
+
 def test_the_page_is_valid_html_whose_names_are_its_own(page):
     document = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page[2])
     ids = [element.get("id") for element in document.iter() if element.get("id")]

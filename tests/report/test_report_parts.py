@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survlspin.report.parts import Table, hidden_counts, shown
+from survlspin.report.parts import Table, hidden_counts, number, shown, stems
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,22 @@ def test_a_single_small_count_takes_another_one_with_it(counts, least, hidden):
 def test_counts_are_shown_from_the_least_one_on():
     assert [shown(n, 11) for n in (0, 1, 10, 11, 500)] == [0, "<11", "<11", 11, 500]
     assert shown(3, 0) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(4.50376, "4.50"), (0.00012345, "0.000123"), (204.3, "204"), (999.7, "1,000"), (51140.5, "51,140"), (7, "7")],
+)
+def test_numbers_are_those_of_a_journal(value, text):
+    assert number(value) == text
+
+
+def test_no_two_names_share_a_file():
+    names = ["a b", "A-b", "a_b", "a-b-2", "é", "x" * 300, "x" * 301]
+    found = stems(names)
+    assert list(found) == names
+    assert len(set(found.values())) == len(names)
+    assert max(map(len, found.values())) < 70
 
 
 def table(**how) -> Table:
