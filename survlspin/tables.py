@@ -30,7 +30,7 @@ COLUMNS = {
 }
 """The type of every column that the tables of this package have; a :data:`RISK` is float64."""
 
-RISK = re.compile(r"risk_[0-9.e+]+(_low|_high)?")
+RISK = re.compile(r"risk_[0-9.e+-]+(_low|_high)?")
 """The columns of risks at horizons: ``risk_60``, ``risk_60_low``, ``risk_60_high``."""
 
 _FORMULA = r"[=+\-@\t\r\n＝＋－＠]"  # the starts that a spreadsheet may run

@@ -176,9 +176,9 @@ class Explanation(Basis):
             times = np.asarray(horizons, dtype=np.float64)
             members = np.stack([risk(member, times, stratum) for member in self.log_risks])  # (M, n, H)
             mean = risk(self.log_risks.mean(axis=0), times, stratum)
-            risks = np.stack([mean, members.min(axis=0), members.max(axis=0)], axis=2).reshape(len(self), -1)
-            table |= dict(zip(risk_names(horizons), risks.T, strict=True))
-        leaks = np.zeros(len(self), dtype=bool) if moved is None else moved
+            risks = np.stack([mean, members.min(axis=0), members.max(axis=0)], axis=2)  # (n, H, 3)
+            table |= dict(zip(risk_names(horizons), risks.reshape(len(self), 3 * len(times)).T, strict=True))
+        leaks = np.zeros(len(self), dtype=bool) if moved is None else np.asarray(moved, dtype=bool)
         table["leaks"] = pd.arrays.BooleanArray(leaks, mask=np.full(len(self), moved is None))
         return pd.DataFrame(table)
 

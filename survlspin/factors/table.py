@@ -140,7 +140,7 @@ class FactorTable:
         Parameters
         ----------
         horizons : sequence of float
-            In the unit of the training rows' times.
+            In the unit of the training rows' times; they come in ascending order.
         moved : bool array (n,), optional
             Whether each patient's log-hazard moves when factors that are not listed are redrawn.
         stratum : array (n,), optional
@@ -167,7 +167,7 @@ class FactorTable:
         self, horizons: Sequence[float] = (), moved: np.ndarray | None = None, stratum: np.ndarray | None = None
     ) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`patients`, block by block."""
-        rows = {"moved": moved, "stratum": stratum}
+        rows, horizons = {"moved": moved, "stratum": stratum}, np.unique(horizons)
         for name, value in rows.items():
             if value is not None and np.shape(value) != (self.n_rows,):
                 found = f"{name} has shape {np.shape(value)} for {self.n_rows} patients."
@@ -182,7 +182,7 @@ class FactorTable:
     @staticmethod
     def patient_columns(horizons: Sequence[float] = ()) -> list[str]:
         """Return the names of the columns of :meth:`patients`."""
-        return [*PATIENTS, *risk_names(horizons), "leaks"]
+        return [*PATIENTS, *risk_names(np.unique(horizons)), "leaks"]
 
     def sets(self) -> SetTable:
         """How many patients share each set of factors."""

@@ -199,8 +199,20 @@ def test_risks_at_horizons_are_those_of_the_curves():
     own = np.stack([1 - alone.predict_survival_function(X, return_array=True)[:, at] for alone in members(model)])
     np.testing.assert_allclose(people["risk_10_low"], own.min(axis=0), atol=1e-12)
     np.testing.assert_allclose(people["risk_10_high"], own.max(axis=0), atol=1e-12)
-    with pytest.raises(InputError, match="SL-413"):
-        model.risk_factors(X).patients(horizons=[1e6])
+    pd.testing.assert_frame_equal(model.risk_factors(X).patients(10), people)
+    later = model.risk_factors(X).patients([20, 10, 20])
+    assert list(later)[6:-1] == [f"risk_{time}{part}" for time in (10, 20) for part in ("", "_low", "_high")]
+    for wrong in (1e6, -1, np.nan):
+        with pytest.raises(InputError, match="SL-413"):
+            model.risk_factors(X).patients(wrong)
+
+
+@pytest.mark.parametrize("name", ["LLSPIN", "LSPIN"])
+def test_nobody_has_tables_with_columns(name):
+    everybody, nobody = (fitted(name, True).risk_factors(x) for x in (X, X.iloc[:0]))
+    assert list(nobody.frame) == list(everybody.frame)
+    assert list(nobody.patients([10])) == list(everybody.patients([10])) == everybody.patient_columns([10])
+    assert len(nobody.frame) == len(nobody.patients()) == len(nobody.sets().frame) == 0
 
 
 def test_risks_with_strata():
