@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from survlspin.errors import InputWarning
 from survlspin.outcome import split_xy
 from survlspin.study import _code, gbsg2, known_roles
 
@@ -37,4 +39,6 @@ def outcome_in(table: pd.DataFrame, path: Path | None, options: Mapping[str, Any
         return None
     code = options.get("event_code")
     value = None if code is None else _code(known[columns["event"]], code)
-    return split_xy(known, **columns, event_of_interest=value, zero_time=options.get("zero_time", "keep"))[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # said when the model was made
+        return split_xy(known, **columns, event_of_interest=value, zero_time=options.get("zero_time", "keep"))[1]

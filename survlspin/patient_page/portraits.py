@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from survlspin.factors.explanation import risk_names
 from survlspin.metrics.interpretability.leakage import leakage
 from survlspin.nonparametric import kaplan_meier
 from survlspin.outcome import Outcome
+
+if TYPE_CHECKING:
+    from survlspin.faithfulness import Card
 
 __all__ = ["ASSOCIATION", "LEAKS", "LONELY", "MOST", "UNEXPLAINED", "Patient", "Portraits", "portraits"]
 
@@ -45,6 +48,7 @@ SHAPLEY = (
     "patient, and they multiply to the patient's."
 )
 CONTEXT = "The context factors share their main effect by exact Shapley values."
+CAUSES = "The event is one of several causes, with the others at work: who had another counts as without it."
 NONE_LISTED = "No factor is listed: the prediction is the reference patient's."
 
 
@@ -120,7 +124,7 @@ class Portraits:
 
 def portraits(
     model: Any, X: pd.DataFrame, patients: Iterable[object] | None = None, *, y=None, unit: str = "time units",
-    stratum=None, card: str = "",
+    stratum=None, card: Card | None = None,
 ) -> Portraits:  # fmt: skip
     """Return what a model says of single patients.
 
@@ -139,9 +143,9 @@ def portraits(
         Of the times.
     stratum : array (n,), optional
         Each row's, where the model was fitted with strata.
-    card : str
-        What is known of how faithful the model's lists are; by default the share of the rows of X whose prediction
-        moves when factors that are not listed are redrawn is found here, from 30 rows on.
+    card : survlspin.faithfulness.Card, optional
+        What is known of how far the model's lists can be believed. From 30 rows of X on the share of them whose
+        prediction moves when factors that are not listed are redrawn is found here.
 
     Returns
     -------
@@ -161,14 +165,16 @@ def portraits(
     sample = np.concatenate([chosen, _others(len(X), chosen)])
     times, ticks = _times(model, unit)
     table = model.risk_factors(X.iloc[chosen])
-    moved, faithful = (None, card) if card or len(sample) < FEWEST else _faithful(model, X.iloc[sample], len(chosen))
+    moved, faithful = (None, "") if len(sample) < FEWEST else _faithful(model, X.iloc[sample], len(chosen))
     cohort, compared = _cohort(model, X.iloc[sample], y, times, strata if strata is None else strata[sample])
     told = table.patients(times, stratum=strata if strata is None else strata[chosen])
     notes = {
         ADDITIVE if table.linear else SHAPLEY: True,
         CONTEXT: table.context.sum() > 1,
+        CAUSES: isinstance(model, CauseSpecificModel),
         LONELY: table.members == 1,
         faithful: faithful,
+        "" if card is None else _carded(card): card,
     }
     return Portraits(
         tuple(_patients(table.frame, told, times, moved)), times, ticks, cohort, compared, unit, _named(model, table),
@@ -183,7 +189,8 @@ def _chosen(X: pd.DataFrame, patients: Iterable[object] | None) -> np.ndarray:
     if not 0 < len(wanted) <= MOST:
         remedy = f"Name up to {MOST} of them: patients=[...]."
         raise InputError("SL-681", f"{len(wanted):,} patients, and a page holds 1 to {MOST}.", remedy)
-    found = [np.flatnonzero(labels == label) for label in wanted]
+    hits = np.flatnonzero(labels.isin(wanted))
+    found = [hits[labels[hits] == label] for label in wanted]
     if wrong := [(i, len(rows)) for i, rows in enumerate(found) if len(rows) != 1]:
         (place, times), n = wrong[0], len(wanted)
         text = f"{len(wrong)} of {n} labels are not of one row each: number {place + 1} is in {times} rows."
@@ -244,6 +251,12 @@ def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
     words = "Faithfulness: with the factors that are not listed redrawn from other patients, the prediction moves by "
     words += f"more than 0.2 on the log-hazard for {found.value:.0%} of {len(X):,} patients."
     return found.moved[:n], words
+
+
+def _carded(card: Card) -> str:
+    """Return the values of a card in a line."""
+    known = card.frame[card.frame["value"].notna()]
+    return "Faithfulness card: " + "; ".join(f"{row.measure} {row.value:.3g}" for row in known.itertuples()) + "."
 
 
 def _named(model: Any, table: FactorTable) -> str:

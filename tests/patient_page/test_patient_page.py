@@ -13,13 +13,16 @@ import pytest
 from commands import invoke
 from reported import COLUMNS, LABELS, patients, said, written
 
-from survlspin import CoxLLSPIN, CoxLSPIN, CoxPH, split_xy
+from survlspin import CauseSpecificCoxLLSPIN, CoxLLSPIN, CoxLSPIN, CoxPH, split_xy
 from survlspin.errors import InputError
+from survlspin.faithfulness import Card
 from survlspin.nonparametric import kaplan_meier
 from survlspin.patient_page import explained, portraits, write
+from survlspin.patient_page.cohort import outcome_in
 from survlspin.patient_page.page import _ratios, html
-from survlspin.patient_page.portraits import ASSOCIATION, LEAKS, LONELY, SHAPLEY, UNEXPLAINED
+from survlspin.patient_page.portraits import ASSOCIATION, CAUSES, LEAKS, LONELY, SHAPLEY, UNEXPLAINED
 from survlspin.patient_page.terminal import told
+from survlspin.synthetic import competing
 
 EVIL = '</script><img src=x onerror="alert(1)">&amp;'
 
@@ -87,7 +90,8 @@ def test_what_is_known_of_the_lists_is_said():
     few = portraits(model(), X.iloc[:10])
     assert not any("Faithfulness" in note for note in few.notes)
     assert few.patients[0].leaks is None
-    assert "as measured" in portraits(model(), X, LABELS[:1], card="as measured").notes
+    card = Card(pd.DataFrame({"measure": ["a", "b"], "value": [0.25, np.nan], "definition": ["", ""]}), None, None)
+    assert portraits(model(), X, LABELS[:1], card=card).notes[-1] == "Faithfulness card: a 0.25."
     assert LEAKS in replace(four().patients[0], leaks=True).remarks
 
 
@@ -156,6 +160,44 @@ def test_a_patient_whose_effects_are_not_known():
     assert "gate" in text
     nothing = replace(each, factors=each.factors.iloc[:0])
     assert "No factor is listed" in html(replace(four(), patients=(nothing,)))
+
+
+def test_competing_causes_are_said():
+    X, y, *_ = competing(200)
+    both = CauseSpecificCoxLLSPIN(epochs=2, members=1).fit(X, y)
+    shown = portraits(both, X.iloc[:20], X.index[:2], y=y)
+    assert CAUSES in shown.notes
+    assert shown.compared == "mean prediction for 20 patients"
+
+
+def test_strata_are_each_rows_own():
+    X, y = data()
+    stratum = np.where(X["size"] > 20, "a", "b")
+    table = X.assign(stratum=stratum, time=y["time"], event=y["event"])
+    parts = split_xy(table, time="time", event="event", stratum="stratum")
+    strata = CoxLLSPIN(lam=0.001, members=1, epochs=2).fit(*parts)
+    one, other = (
+        portraits(strata, X, LABELS[:2], stratum=stratum),
+        portraits(strata, X, LABELS[:2], stratum=["a"] * 240),
+    )
+    own = strata.predict_survival_function(X.iloc[:2], stratum=stratum[:2])
+    np.testing.assert_allclose(one.patients[1].survival, own[1](one.times), atol=1e-6)
+    assert set(stratum[:2]) == {"a", "b"}
+    differs = [not np.allclose(a.survival, b.survival) for a, b in zip(one.patients, other.patients, strict=True)]
+    assert differs == (stratum[:2] == "b").tolist()
+    assert not np.allclose(one.cohort, other.cohort)
+
+
+def test_the_outcome_of_a_table_is_that_of_its_complete_rows():
+    table = pd.DataFrame({"months": [5.0, 0.0, 8.0, np.nan], "died": [2, 1, 0, 1], "age": 1})
+    options = {"data": "file.csv", "time": "months", "event": "died", "event_code": "2", "zero_time": "drop"}
+    y = outcome_in(table, None, options)
+    assert y["time"].tolist() == [5, 8]
+    assert y["event"].tolist() == [True, False]
+    assert outcome_in(table.drop(columns="died"), None, options) is None
+    assert outcome_in(table.assign(died=np.nan), None, options) is None
+    assert outcome_in(table, None, {}) is None
+    assert len(outcome_in(table, None, {"data": None})) == 686  # GBSG2
 
 
 @pytest.mark.parametrize(
