@@ -43,7 +43,7 @@ def test_contract():
 @pytest.mark.parametrize("kind", [CoxSTG, STGRegressor, STGClassifier])
 def test_the_path_finds_the_columns_that_act(data, kind):
     X, y = data[0], data[1][kind]
-    path = kind(random_state=0, hidden=(8,)).path(X, y, points=5)
+    path = kind(random_state=0, hidden=(8,), lr=0.06, epochs=40).path(X, y, points=5)
     model = path.at(path.chosen)
     found = chosen(model, X)
     assert set(TRUE) <= set(found)
@@ -59,7 +59,7 @@ def test_the_path_finds_the_columns_that_act(data, kind):
 
 def test_a_linear_net_has_contributions(data):
     X, y = data[0], data[1][CoxSTG]
-    model = CoxSTG(hidden=(), lam=0.05, random_state=0).fit(X, y)
+    model = CoxSTG(hidden=(), lam=0.05, lr=0.06, epochs=40, random_state=0).fit(X, y)
     frame = model.risk_factors(X[:50]).frame
     assert set(frame["factor"]) == set(chosen(model, X))
     assert frame["log_hr"].notna().all()
