@@ -18,6 +18,7 @@ from survlspin.errors import InputWarning
 from survlspin.outcome import Outcome
 
 from . import follow_up
+from .figures import bars
 from .parts import Figure, Section, Table, Text
 from .sample_size import needed
 from .source import Subject
@@ -77,6 +78,7 @@ def groups_of(subject: Subject) -> dict[str, tuple[pd.DataFrame, Outcome]]:
 def _flow(subject: Subject) -> list[Table | Figure | Text]:
     """Return the flows that are known: of the cohort, of reading, and into the parts of the study."""
     parts: list[Table | Figure | Text] = []
+    boxes: list[tuple[str, Count]] = []
     titles = {"cohort": "Flow of patients into the cohort", "reading": "Rows left out when the file was read"}
     for key, flow in subject.data.flows.items():
         shown = flow.masked(subject.min_cell) if subject.min_cell > 1 else flow
@@ -85,13 +87,33 @@ def _flow(subject: Subject) -> list[Table | Figure | Text]:
             for part in ("rows", "patients", "events"):
                 numbers = [getattr(getattr(step, cell), part) for step in shown.steps]
                 columns[f"{part} {cell}"] = pd.array(numbers, dtype="Int64")
+        boxes += [(step.id, step.after) for step in shown.steps]
         note = "Empty: hidden, or to be had from a hidden number." if subject.min_cell > 1 else ""
         parts.append(Table(f"flow_{key}", titles[key], pd.DataFrame(columns), note))
     if not parts:
         parts.append(Text(("Reading the data left no row out; what was excluded before is not known here.",)))
-    rows = [{"stage": stage, **vars(count)} for stage, count in _stages(subject)]
+    stages = _stages(subject)
+    table = pd.DataFrame([{"stage": stage, **vars(count)} for stage, count in stages])
     counts = {"rows": (), "patients": (), "events": ()}
-    return [*parts, Table("flow", "Rows, patients and events", pd.DataFrame(rows), counts=counts)]
+    drawn = _flow_figure([*boxes, *stages], subject.min_cell)
+    return [*parts, drawn, Table("flow", "Rows, patients and events", table, counts=counts)]
+
+
+def _flow_figure(stages: list[tuple[str, Count]], least: int) -> Figure:
+    """Return how many patients and events are left after each stage, as bars."""
+
+    def text(count: int | None) -> str:
+        return "hidden" if count is None else f"<{least}" if 0 < count < least else f"{count:,}"
+
+    labels = [stage for stage, _ in stages]
+    texts = [f"{text(count.patients)} patients, {text(count.events)} events" for _, count in stages]
+    known = [0 if count.patients is None or count.patients < least else count.patients for _, count in stages]
+
+    def draw(figure) -> None:
+        bars(figure, labels, np.array(known), "patients", texts, room=1.7)
+
+    alt = f"Patients and events, stage by stage. {'; '.join(f'{a}: {b}' for a, b in zip(labels, texts, strict=True))}."
+    return Figure("flow", "Flow of patients and events", alt, draw, "", (7.2, 0.9 + 0.36 * len(stages)))
 
 
 def _stages(subject: Subject) -> list[tuple[str, Count]]:

@@ -223,8 +223,10 @@ def instability(figure: Figure, panels: Sequence[tuple[str, np.ndarray]], words:
     figure.supylabel("of a single fit", fontsize=9)
 
 
-def bars(figure: Figure, labels: Sequence[str], values: np.ndarray, axis: str, texts: Sequence[str]) -> None:
-    """Draw a bar for each label, the first on top, with its text at its end."""
+def bars(
+    figure: Figure, labels: Sequence[str], values: np.ndarray, axis: str, texts: Sequence[str], room: float = 1.25
+) -> None:
+    """Draw a bar for each label, the first on top, with its text at its end; axes `room` times as long as the bars."""
     axes = figure.subplots()
     y = np.arange(len(labels))
     axes.barh(y, values, 0.72, color=COLORS[0])
@@ -232,7 +234,7 @@ def bars(figure: Figure, labels: Sequence[str], values: np.ndarray, axis: str, t
         _note(axes, values[k], k, text)
     axes.set_yticks(y, labels, parse_math=False, fontsize=8)
     axes.set_ylim(len(labels) - 0.5, -0.6)
-    axes.set_xlim(0, 1.25 * max(float(np.max(values, initial=0)), 1e-9))
+    axes.set_xlim(0, room * max(float(np.max(values, initial=0)), 1e-9))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(axis)

@@ -5,6 +5,9 @@ import pytest
 from reported import said, sketched
 
 from survlspin.cohort import read_cohort
+from survlspin.cohort.flow import Count
+from survlspin.report.data import _flow_figure
+from survlspin.report.drawing import svg
 from survlspin.synthetic import seer_export
 
 
@@ -43,6 +46,17 @@ def test_the_flow_of_the_cohort_is_in_the_report(reported):
     shown = flow.filter(regex="rows|patients|events").to_numpy().ravel()
     assert not ((shown > 0) & (shown < 11)).any()
     assert "seer-breast-epi" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_flow_is_said_in_words(reported):
+    page = (reported[0] / "report.html").read_text(encoding="utf-8")
+    assert 'id="figure-flow"' in page
+    flow = reported[1].flow
+    stages = [("first", flow.end), ("rare", Count(9, 9, 3)), ("none", Count(None, None, None))]
+    figure = _flow_figure(stages, 11)
+    end = f"first: {flow.end.patients:,} patients, {flow.end.events:,} events; "
+    assert f"{end}rare: <11 patients, <11 events; none: hidden patients, hidden events." in figure.alt
+    assert "&lt;11 patients" in svg(figure)
 
 
 def test_what_precludes_the_event_is_said(reported):
