@@ -9,6 +9,17 @@ most so many factors per training patient, on average. Differences are from the 
 The folder holds ``rotterdam.csv`` (R's survival package), ``metabric.feather`` and ``support.feather`` (pycox).
 
     python examples/risk_factor_sets.py DATA_DIR --jobs 2
+
+Rotterdam, contexts nodes, and nodes + age, searched with --parts 2:
+
+    factors listed (mean), at most      1     2     3     4     6   all
+    free gates                       .577  .694  .697  .697  .697  .697
+    context                                .684  .683  .691  .696  .696
+    masked refit                     .536  .686  .690  .690  .690  .690
+    Cox-LASSO                        .675  .676  .682  .689  .694  .693
+
+At two and three factors the context loses .011 and .014 to the free gates (95 % below 0), which leak for a quarter of
+the patients and more; from six on it is level with them (-.008 to +.006).
 """
 
 import argparse
