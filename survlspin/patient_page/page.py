@@ -96,16 +96,16 @@ def _waterfall(each: Patient) -> dict[str, Any]:
     steps, low, high = each.factors[["log_hr", "low", "high"]].to_numpy().T
     edges = np.concatenate([[0.0], np.cumsum(steps)])  # before each bar, and after the last
     every = np.concatenate([edges, edges[:-1] + low, edges[:-1] + high, [-0.05, 0.05]])
-    start, width = every.min(), np.ptp(every)
+    start, unit = every.min(), (1 - 2 * MARGIN) / np.ptp(every)
 
     def place(log_hr: float) -> str:
-        return _share(MARGIN + (1 - 2 * MARGIN) * (log_hr - start) / width)
+        return _share(MARGIN + unit * (log_hr - start))
 
     for i, row in enumerate(rows):
         row |= {"start": place(edges[i]), "end": place(edges[i + 1]), "left": place(edges[i : i + 2].min())}
-        row |= {"width": _share(max((1 - 2 * MARGIN) * abs(steps[i]) / width, THIN)), "worse": steps[i] > 0}
-        row |= {"low": place(edges[i] + low[i]), "high": place(edges[i] + high[i])}
-    ticks = [{"left": place(t), "text": f"{np.exp(t):.3g}"} for t in _ratios(start, start + width)]
+        row |= {"width": _share(max(unit * abs(steps[i]), THIN)), "worse": steps[i] > 0}
+        row |= {"low": place(edges[i] + low[i]), "range": _share(unit * (high[i] - low[i]))}
+    ticks = [{"left": place(t), "text": f"{np.exp(t):.3g}"} for t in _ratios(start, every.max())]
     return {"rows": rows, "ticks": ticks, "one": place(0.0), "end": place(edges[-1])}
 
 

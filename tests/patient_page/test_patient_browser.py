@@ -66,13 +66,13 @@ def test_the_page_fits_its_window(opened, width):
 
 def test_bars_lead_from_the_reference_to_the_patient(opened):
     page = opened()
-    bars = page.locator("article:visible rect").evaluate_all(
+    bars = page.locator("article:visible .box").evaluate_all(
         "all => all.map(el => { const r = el.getBoundingClientRect(); return [r.left, r.right, r.top] })"
     )
     start, end = page.locator("article:visible td.bar i").evaluate_all(
         "all => all.map(el => { const r = el.getBoundingClientRect(); return (r.left + r.right) / 2 })"
     )
-    worse = page.locator("article:visible rect").evaluate_all("all => all.map(el => el.matches('.worse'))")
+    worse = page.locator("article:visible .box").evaluate_all("all => all.map(el => el.matches('.worse'))")
     at = start
     for (left, right, _), up in zip(bars, worse, strict=True):
         assert (left if up else right) == pytest.approx(at, abs=3)
@@ -92,7 +92,7 @@ def test_light_and_dark_can_be_read(opened):
             assert contrast(colors(page, selector, "color"), ground) >= 4.5, (scheme, selector)
         chosen = "#list li[aria-selected=true]"
         assert contrast(colors(page, chosen, "color"), colors(page, chosen, "backgroundColor")) >= 4.5, scheme
-        for selector, name in (("rect", "fill"), ("path.own", "stroke"), ("path.cohort", "stroke")):
+        for selector, name in ((".box", "backgroundColor"), ("path.own", "stroke"), ("path.cohort", "stroke")):
             assert contrast(colors(page, selector, name), ground) >= 3, (scheme, selector)
     assert grounds[0] > 0.9
     assert grounds[1] < 0.1
