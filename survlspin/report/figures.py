@@ -32,6 +32,7 @@ __all__ = [
 ROOM = 0.06  # of the height of the axes, that a direct label takes
 BANDS = 3  # lines, above which only the first has a band
 MARKS = "os^"  # the eighth model has the ink of the first, and another mark
+WIDE = 6  # from which ratio of its ends on an axis has labels at 1, 2, 5, 10
 FEW = 30  # points of a line, below which each is marked
 COLUMNS = 3  # panels beside each other
 
@@ -132,9 +133,7 @@ def intervals(
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(axis)
     if ratio:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
+        _logarithmic(axes, rows[rows > 0])
 
 
 def lines(
@@ -259,6 +258,17 @@ def heat(figure: Figure, table: pd.DataFrame) -> None:
     )
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
+
+
+def _logarithmic(axes: Axes, shown: np.ndarray) -> None:
+    """Make the x axis logarithmic, with a few round labels."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    wide = len(shown) > 0 and shown.max() / shown.min() > WIDE
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(6))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
 
 
 def _panels(figure: Figure, titles: Sequence[str]) -> list[Axes]:

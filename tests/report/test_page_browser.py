@@ -85,7 +85,7 @@ def test_light_and_dark_can_be_read(opened):
             ("figure svg text", "fill"),
         ):
             assert contrast(colors(page, selector, name), ground) >= 4.5, (scheme, selector)
-        line = colors(page, "figure svg path[style*='--c0']", "stroke")
+        line = colors(page, "figure svg path[style*='stroke: var(--c0)']", "stroke")
         assert contrast(line, ground) >= 3, scheme
     assert grounds[0] > 0.9
     assert grounds[1] < 0.1
