@@ -82,7 +82,8 @@ def write_counts(table: pd.DataFrame, path: str | Path) -> None:
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a CSV that this package wrote, every cell as it was before the file.
 
-    Text stays text (``007``, ``NA``), an empty text cell is ``""``, an empty number is missing.
+    Text stays text (``007``, ``NA``), an empty text cell is ``""``, an empty number is missing. A first line that
+    begins with ``#`` is a comment.
 
     Parameters
     ----------
@@ -98,8 +99,11 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         SL-524 the file cannot be read, SL-525 it is not one of this package's tables.
     """
     try:
+        with open(path, "rb") as file:
+            banner = file.read(1) == b"#"
         table = pyarrow.csv.read_csv(
             path,
+            read_options=pyarrow.csv.ReadOptions(skip_rows=int(banner)),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(column_types=COLUMNS, null_values=[""]),
         )

@@ -21,7 +21,7 @@ from survlspin.study import Study
 from survlspin.tables import escaped, replacing
 
 from .counting import ALL, Course, Population, counted_sets, counted_subgroup, counted_times
-from .suppression import audit, suppress
+from .suppression import CountTable, audit, suppress
 
 __all__ = ["OTHERS", "PRESETS", "publish"]
 
@@ -148,7 +148,7 @@ def _counted(model: Any, data: Study, groups: dict[str, tuple[np.ndarray, list[s
     blocks = [(block.listed, block.effects.astype(np.float32)) for block in table.explanations()]
     listed_, effects = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     people = Population(tuple(table.factors), listed_)
-    tables = [counted_sets(people)]
+    tables = [CountTable({ALL: len(people)}), counted_sets(people)]  # the first give way last
     tables += [counted_subgroup(people, name, level, len(names)) for name, (level, names) in groups.items()]
     outcome, grid, courses = data.outcome, np.array([0.0]), []
     if outcome.entry is None:
@@ -158,7 +158,7 @@ def _counted(model: Any, data: Study, groups: dict[str, tuple[np.ndarray, list[s
         chosen = [s for s in range(len(n)) if n[s] >= least and events[s] >= least][:CURVES]
         interval = np.searchsorted(grid[1:], outcome.time, side="left")
         timed, courses = counted_times(people, chosen, interval, outcome.event != 0, least)
-        tables.append(timed)
+        tables += timed
     safe = suppress(tables, least)
     if found := audit(safe, least):
         raise InputError("SL-678", f"{len(found)} hidden counts could be had.", "Nothing was written: report this.")

@@ -146,7 +146,7 @@ def kept_times(events: np.ndarray, others: np.ndarray, least: int) -> np.ndarray
 
 def counted_times(
     people: Population, chosen: Sequence[int], interval: np.ndarray, event: np.ndarray, least: int
-) -> tuple[CountTable, list[Course]]:
+) -> tuple[list[CountTable], list[Course]]:
     """Return who leaves when, of all patients and of each of some sets, and their courses.
 
     Cells: ``("events", whom, j)`` and ``("there", whom, j)`` of the j-th time that is kept, where `whom` is `ALL` or
@@ -182,7 +182,9 @@ def counted_times(
         parts = [whom for whom in groups if whom != ALL]
         sums += [(("step", kind, ALL, k), [("step", kind, whom, k) for whom in parts]) for k in range(last)]
     silent = {cell for cell in counts if cell[0] in ("step", "ends")} | {_size("others")}
-    return CountTable(counts, sums, frozenset(silent), frozenset({("set", s) for s in chosen})), courses
+    of_all = {cell: n for cell, n in counts.items() if cell != ALL and cell[1] == ALL}  # these give way last
+    pooled = frozenset({("set", s) for s in chosen})
+    return [CountTable(of_all), CountTable(counts, sums, frozenset(silent), pooled)], courses
 
 
 def _size(whom) -> object:

@@ -85,34 +85,39 @@ def suppress(tables: Sequence[CountTable], least: int) -> list[CountTable]:
     web = _Web(tables)
     small = dict.fromkeys(cell for cell, n in web.counts.items() if 0 < n < least)
     hidden = small.keys() | web.silent
-    for cell in sorted(_chosen(web, small, hidden, least), key=web.cost, reverse=True):
-        hidden.remove(cell)  # what turned out not to be needed is shown
+    chosen = [*_by_sums(web, hidden, least), *_by_solving(web, small, hidden, least, whole=False)]
+    for cell in sorted(chosen, key=web.cost, reverse=True):  # what turned out not to be needed is shown
+        hidden.remove(cell)
         near = web.linked([cell], hidden)
         told = any(web.told_by(i, hidden, least) for i in web.sums_of[cell])
-        if told or any(told for _, told in web.sifted([each for each in small if each in near], hidden, least)):
+        if told or any(told for _, told in web.sifted([c for c in small if c in near], hidden, least, whole=False)):
             hidden.add(cell)
+    _by_solving(web, small, hidden, least, whole=True)
     return [replace(t, counts={cell: None if cell in hidden else n for cell, n in t.counts.items()}) for t in tables]
 
 
-def _chosen(web: _Web, small: Iterable[Cell], hidden: set[Cell], least: int) -> list[Cell]:
-    """Add to `hidden` until no small cell is known to be small: first by each sum alone; return what was added."""
+def _by_sums(web: _Web, hidden: set[Cell], least: int) -> list[Cell]:
+    """Add to `hidden` until no sum by itself tells of a cell that it is small; return what was added."""
     chosen: list[Cell] = []
-
-    def hide(cell: Cell) -> None:
-        chosen.append(cell)
-        hidden.add(cell)
-
     sums = list(range(len(web.sums)))
     while sums:
         i = sums.pop()
         while web.told_by(i, hidden, least):
-            hide(web.next_to_hide([i], hidden))
+            chosen.append(web.next_to_hide([i], hidden))
+            hidden.add(chosen[-1])
             sums += web.sums_of[chosen[-1]]
+    return chosen
+
+
+def _by_solving(web: _Web, small: Iterable[Cell], hidden: set[Cell], least: int, whole: bool) -> list[Cell]:
+    """Add to `hidden` until all sums together tell of no small cell that it is small; return what was added."""
+    chosen: list[Cell] = []
     unsure = dict.fromkeys(small)
     while unsure:  # a cell that is safe stays so when others are hidden
-        for cell, told in web.sifted(list(unsure), hidden, least):
+        for cell, told in web.sifted(list(unsure), hidden, least, whole):
             if told:
-                hide(web.next_to_hide(web.sums_of[cell], hidden) or web.next_to_hide(web.around(cell, hidden), hidden))
+                chosen.append(next(filter(None, (web.next_to_hide(sums, hidden) for sums in web.rings(cell, hidden)))))
+                hidden.add(chosen[-1])
                 break
             del unsure[cell]
     return chosen
@@ -147,7 +152,7 @@ def audit(tables: Sequence[CountTable], least: int) -> dict[Cell, tuple[int, int
     """
     web = _Web(tables)
     hidden = {cell for cell, n in web.counts.items() if n is None} | web.silent
-    small = {cell for cell, told in web.sifted(hidden, hidden, least) if told}
+    small = {cell for cell, told in web.sifted(hidden, hidden, least, whole=True) if told}
     found = small | set(web.solved(hidden))
     return {cell: web.limits(cell, hidden) for cell in web.counts if cell in found}
 
@@ -193,9 +198,10 @@ class _Web:
                 yield [each for each in self.counts if each in left and each in web], _Piece(self, web)
                 left -= web
 
-    def sifted(self, cells: Iterable[Cell], hidden: set[Cell], least: int) -> Iterator[tuple[Cell, bool]]:
-        """Yield the hidden `cells`, each with whether it is known to be from 1 to ``least - 1``."""
+    def sifted(self, cells: Iterable[Cell], hidden: set[Cell], least: int, whole: bool) -> Iterator[tuple[Cell, bool]]:
+        """Yield the hidden `cells`, each with whether it is known to be from 1 to ``least - 1``, as `whole` numbers."""
         for some, piece in self.pieces(cells, hidden):
+            piece.whole = piece.whole and whole
             yield from piece.sifted(some, least)
 
     def solved(self, hidden: set[Cell]) -> Iterator[Cell]:
@@ -223,9 +229,13 @@ class _Web:
             if cell not in self.silent
         )
 
-    def around(self, cell: Cell, hidden: set[Cell]) -> set[int]:
-        """Return the sums of all hidden cells that are linked to one."""
-        return {i for each in self.linked([cell], hidden) for i in self.sums_of[each]}
+    def rings(self, cell: Cell, hidden: set[Cell]) -> Iterator[list[int]]:
+        """Yield the sums of a hidden cell, then those of the hidden cells in these, and so on."""
+        done, ring = set(), [cell]
+        while sums := sorted({i for each in ring for i in self.sums_of[each]} - done):
+            yield sums
+            done.update(sums)
+            ring = [each for i in sums for each in self.sums[i] if each in hidden]
 
     def next_to_hide(self, sums: Iterable[int], hidden: set[Cell]) -> Cell | None:
         """Return the count that costs least among those shown in some sums, of equal ones a part; None for none."""
@@ -255,6 +265,7 @@ class _Piece:
         self.matrix = coo_array((signs.astype(float), (rows, columns)), (len(sums), len(cells)))
         self.low = np.array([cell not in web.unnamed for cell in self.place], dtype=float)
         self.silent = np.array([cell in web.silent for cell in self.place])
+        self.whole = len(self.place) <= WHOLE
 
     def sifted(self, cells: list[Cell], least: int) -> Iterator[tuple[Cell, bool]]:
         """Yield `cells`, each with whether it is known to be from 1 to ``least - 1``."""
@@ -302,14 +313,14 @@ class _Piece:
 
     def _solve(self, aim: np.ndarray, most: np.ndarray | float, *further: LinearConstraint) -> np.ndarray:
         """Return the solution with the smallest ``aim @ x``; there may be more variables than cells."""
-        more, whole = len(aim) - len(self.low), len(self.low) <= WHOLE
+        more = len(aim) - len(self.low)
         known = hstack([self.matrix, coo_array((len(self.constant), more))]) if more else self.matrix
         equations = [LinearConstraint(known, self.constant, self.constant)] if len(self.constant) else []
         found = milp(
             aim,
             bounds=Bounds(np.append(self.low, np.zeros(more)), most),
             constraints=[*equations, *further],
-            integrality=np.repeat([int(whole), 0], [len(self.low), more]),
+            integrality=np.repeat([int(self.whole), 0], [len(self.low), more]),
         )
         if found.x is None:
             raise InputError("SL-675", "counts do not add up.", "Give totals that are the sums of their parts.")
