@@ -406,7 +406,7 @@ def test_a_store_that_cannot_be_written_is_exit_3(copy, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = {path: path.read_bytes() for path in (copy / "store").rglob("*.json")}
-    monkeypatch.setattr("survlspin.store.files.os.replace", full)
+    monkeypatch.setattr("survlspin._files.os.replace", full)
     code, output = run(copy, *STUDY)
     assert code == 3
     assert "SL-361" in output
