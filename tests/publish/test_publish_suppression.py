@@ -39,7 +39,7 @@ def limits(shown: list[CountTable], cell) -> tuple[float, float]:
     return found[0].fun, -found[1].fun if found[1].status == 0 else np.inf
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 @given(st.integers(2, 4), st.integers(2, 4), st.integers(3, 11), st.data())
 def test_no_cell_of_linked_tables_can_be_solved(n, m, least, data):
     numbers = st.one_of(st.integers(0, 12), st.integers(0, 60))
