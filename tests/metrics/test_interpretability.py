@@ -3,6 +3,7 @@
 from functools import partial
 from importlib import import_module
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from survlspin.metrics.interpretability import (
     row_correlations,
     set_sizes,
 )
+from survlspin.metrics.interpretability.leakage import mixed
 
 RNG = np.random.default_rng(7)
 USED = RNG.random((40, 6)) < [0.9, 0.7, 0.5, 0.3, 0.1, 0.0]
@@ -295,6 +297,23 @@ def test_leakage_by_loops():
     assert found.unlisted == pytest.approx(unlisted, rel=1e-9)
     assert found.value == np.mean(rows >= 0.5)
     assert found.listed == pytest.approx(redrawn(model, X, ~used, 4, 0.01, 3)[1], rel=1e-9)
+
+
+def test_a_cell_is_its_own_or_the_donors_whatever_its_kind():
+    rng, n = np.random.default_rng(0), 40
+    text = rng.choice(["a", "b", None], n)
+    kinds = {"number": rng.normal(size=n), "whole": rng.integers(0, 99, n), "level": pd.Categorical(text), "text": text}
+    few = pd.array(rng.choice([0, 1, None], n), "Int64")
+    X = pd.DataFrame({**kinds, "few": few, 7: rng.random(n) < 0.5, "more": 1})
+    X.index = [f"row {i // 2}" for i in range(n)]  # labels need not be of one row
+    names = [name for name in X if name != "more"][::-1]
+    model = SimpleNamespace(design_=SimpleNamespace(variables=[SimpleNamespace(name=str(name)) for name in names]))
+    donor, keep = rng.integers(0, n, n), rng.random((n, len(names))) < 0.5
+    found, expected = mixed(model, X, donor, keep), X.copy()
+    for j, name in enumerate(names):
+        own, other = (X[name].iloc[rows].reset_index(drop=True) for rows in (np.arange(n), donor))
+        expected[name] = own.where(keep[:, j], other).array
+    pd.testing.assert_frame_equal(found, expected)
 
 
 @pytest.mark.parametrize("groups", ["factor", "column"])

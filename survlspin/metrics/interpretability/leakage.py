@@ -140,10 +140,7 @@ def mixed(model, X, donor: np.ndarray, keep: np.ndarray):
         mixed = X.copy()
         mixed[:, place] = np.where(keep, X[:, place], X[donor][:, place])
         return mixed
-    mixed = X.copy(deep=False)
-    for name in X.columns:
-        if str(name) in names:
-            column = X[name].reset_index(drop=True)
-            other = X[name].iloc[donor].reset_index(drop=True)
-            mixed[name] = column.where(keep[:, names.index(str(name))], other).array
-    return mixed
+    source = dict(zip(names, np.where(keep.T, np.arange(len(X)), donor), strict=True))  # of each variable's cells
+    columns = {name: column.array for name, column in X.items()}
+    taken = {name: cells.take(source[str(name)]) for name, cells in columns.items() if str(name) in source}
+    return pd.DataFrame({**columns, **taken}, index=X.index, copy=False)
