@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -22,11 +22,12 @@ from ..survival import CoxModel
 from ..train import predict
 from .masked import listed_risk, masked_refit
 
-__all__ = ["Card", "card"]
+__all__ = ["Card", "as_text", "card"]
 
 ALIKE = 0.9  # |r| from which columns can stand in for each other
 RIDGE = 1e-3  # of the Cox model on masks, which may determine each other
 WIDTH = 120
+NO_TRAINING, NO_OUTCOME = "not known: needs the training rows", "not known: needs the rows' outcomes"
 
 Line = tuple[str, float, str]
 
@@ -39,29 +40,44 @@ class Card:
     ----------
     frame : DataFrame
         ``measure``, ``value``, ``definition``. A value that there is not is nan, and its definition says why.
-    leakage : Leakage
+    leakage : Leakage or None
         ``moved`` (n,) marks test patients whose log-hazard rests on factors that are not listed.
     redundant : DataFrame
         Pairs of factors with columns of \\|r\\| > 0.9 in training: ``factor``, ``other``, ``r``, and the shares of test
         patients for whom ``both`` are listed, or ``one`` of the two.
+    note : str
+        On which rows it was measured, if that is to be said.
     """
 
     frame: pd.DataFrame
-    leakage: Leakage
+    leakage: Leakage | None
     redundant: pd.DataFrame
+    note: str = ""
 
     @property
-    def moved(self) -> np.ndarray:
-        """Which test patients' log-hazards move with factors that are not listed, bool (n,)."""
-        return self.leakage.moved
+    def moved(self) -> np.ndarray | None:
+        """Which test patients' log-hazards move with factors that are not listed, bool (n,), if that is known."""
+        return None if self.leakage is None else self.leakage.moved
 
     def text(self) -> str:
         """Return the card as text."""
-        lines = []
-        for measure, value, definition in self.frame.itertuples(index=False):
-            shown = "-" if np.isnan(value) else f"{value:.3f}".removesuffix(".000")
-            lines += textwrap.wrap(f"{measure:<24}{shown:>7}  {definition}", WIDTH, subsequent_indent=" " * 33)
-        return "\n".join(lines)
+        return as_text(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the note and the measures as plain values; None for a value that there is not."""
+        rows = self.frame.astype({"value": object}).where(self.frame.notna(), None)
+        return {"note": self.note, "measures": rows.to_dict("records")}
+
+
+def as_text(card: Mapping[str, Any]) -> str:
+    """Return a card of plain values as text."""
+    lines = textwrap.wrap(card["note"], WIDTH)
+    for line in card["measures"]:
+        value = line["value"]
+        shown = "-" if value is None else f"{value:.3f}".removesuffix(".000")
+        told = f"{line['measure']:<24}{shown:>7}  {line['definition']}"
+        lines += textwrap.wrap(told, WIDTH, subsequent_indent=" " * 33)
+    return "\n".join(lines)
 
 
 def card(
@@ -84,9 +100,10 @@ def card(
     ----------
     model : fitted Cox model with a design
     X_train, y_train
-        The rows that it was fitted to: gates are frozen and the rest is learnt anew on them.
+        The rows that it was fitted to: gates are frozen and the rest is learnt anew on them. None: they are not at
+        hand, and what needs them is not known; columns that stand in for each other are then those of the test rows.
     X_test, y_test
-        Rows that it did not train on, on which everything is measured.
+        Rows that it did not train on, on which everything is measured. `y_test` None: what needs it is not known.
     validation_data : (X, y), optional
         As in the model's `fit`.
     draws : int
@@ -130,22 +147,29 @@ def card(
     if unknown := [name for name in probes if name not in model.design_.factors]:
         raise InputError("SL-469", f"no factor is named {unknown[0]!r}.", "Name probes that the model was offered.")
     rng = {"draws": draws, "random_state": random_state}
-    trained, tested = explained(model, X_train), explained(model, X_test)
+    tested = explained(model, X_test)
+    trained = None if X_train is None else explained(model, X_train)
+    unknown = NO_TRAINING if X_train is None else NO_OUTCOME if y_test is None else ""
     leaks = leakage(model, X_test, **rng)
-    redundant = _redundant(trained, tested, model.design_.group)
-    lines: list[Line] = [("C", model.score(X_test, y_test), "Harrell's C of the model on the test rows")]
+    redundant = _redundant(trained or tested, tested, model.design_.group)
+    lines: list[Line] = [_concordance(model, X_test, y_test)]
     lines += _leaks(leaks, model.predict(X_test))
     if strata is not None:
         within = leakage(model, X_test, strata=strata, **rng)
         lines.append(("leakage.strata", within.value, within.definition))
-    lines.append(_masks(trained, tested, y_train, y_test))
-    lines += _refit(model, (X_train, y_train, validation_data), X_test, y_test, strata, rng)
+    lines.append(_masks(trained, tested, y_train, y_test, unknown))
+    lines += _refit(model, (X_train, y_train, validation_data), X_test, y_test, strata, rng, unknown)
     lines.append(_probes(tested, probes))
     lines += _stable(model, tested, X_test, others)
     words = f"pairs of factors with columns of |r| > {ALIKE:g} that can stand in for each other"
     named = "; ".join(f"{a} and {b} ({r:.2f})" for a, b, r in redundant.iloc[:, :3].itertuples(index=False))
     lines.append(("redundant", float(len(redundant)), f"{words}: {named}" if named else words))
     return Card(pd.DataFrame(lines, columns=["measure", "value", "definition"]), leaks, redundant)
+
+
+def _concordance(model, X, y) -> Line:
+    words = "Harrell's C of the model on the test rows"
+    return ("C", float("nan"), f"{words}; {NO_OUTCOME}") if y is None else ("C", model.score(X, y), words)
 
 
 def _leaks(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:
@@ -159,11 +183,13 @@ def _leaks(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:
     yield "comprehensiveness", leaks.listed, words.format("listed", "large", spread)
 
 
-def _masks(trained: Explained, tested: Explained, y_train, y_test) -> Line:
+def _masks(trained: Explained | None, tested: Explained, y_train, y_test, unknown: str) -> Line:
     """Return C of a linear Cox model on which factors are listed, without their values."""
     from ..estimators import CoxPH
 
     words = "C on the test rows of a linear Cox model of the bare lists, listed or not, without values: .5 says nothing"
+    if unknown or trained is None:
+        return "C.mask_only", float("nan"), f"{words}; {unknown}"
     if not (trained.used.nunique() > 1).any():
         return "C.mask_only", 0.5, f"{words}; all patients have one list"
     with warnings.catch_warnings():
@@ -172,13 +198,15 @@ def _masks(trained: Explained, tested: Explained, y_train, y_test) -> Line:
     return "C.mask_only", bare.score(tested.used.to_numpy(float), y_test), words
 
 
-def _refit(model, train: tuple, X, y, strata, rng: dict[str, int]) -> Iterator[Line]:
+def _refit(model, train: tuple, X, y, strata, rng: dict[str, int], unknown: str) -> Iterator[Line]:
     from ..metrics.concordance import concordance_of
     from ..survival import outcome_of
 
     words = "C of the predictor learnt anew on masked inputs, gates frozen"
     if not isinstance(model, NetEstimator) or not callable(getattr(model, "gates", None)):
-        yield "C.masked_refit", float("nan"), f"{words}; not made: the model has no gates"
+        unknown = "not made: the model has no gates"
+    if unknown:
+        yield "C.masked_refit", float("nan"), f"{words}; {unknown}"
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
