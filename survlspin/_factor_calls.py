@@ -17,8 +17,10 @@ def export_job(given: dict[str, Any]) -> dict[str, Any]:
 
     model = _model(given["path"])
     X = _predictors(given, model)
-    files = export(model, X, given["out"], given["horizon"])
-    return {"out": str(given["out"]), "files": [str(path) for path in files], "patients": len(X), "notes": []}
+    beside = {**_beside(given, X), "seen": given["data"] is None}
+    files, card = export(model, X, given["out"], given["horizon"], **beside)
+    said = {"patients": len(X), "card": card.to_dict(), "notes": []}
+    return {"out": str(given["out"]), "files": [str(path) for path in files], **said}
 
 
 def publish_job(given: dict[str, Any]) -> dict[str, Any]:
@@ -28,10 +30,11 @@ def publish_job(given: dict[str, Any]) -> dict[str, Any]:
     from survlspin.report.kept import in_unit
 
     model = _model(given["path"])
-    study = in_unit(_reported(given)[0], given["unit"])
+    study, training = _reported(given)
+    study, how = in_unit(study, given["unit"]), {"training": training, "seen": given["data"] is None}
     _writable(given["out"])
     try:
-        files, card = publish(model, study, given["out"], given["min_cell"], given["subgroup"])
+        files, card = publish(model, study, given["out"], given["min_cell"], given["subgroup"], **how)
     except OSError as error:
         raise _cannot_write(given["out"], error) from error
     return {"out": str(given["out"]), "files": [str(path) for path in files], "card": card, "notes": []}
@@ -59,6 +62,19 @@ def page_job(given: dict[str, Any]) -> dict[str, Any]:
     portraits = _portraits(given)
     path = write(portraits, _private(given["out"]) / f"{PREFIX}patients.html")
     return {"out": str(given["out"]), "files": [str(path)], "patients": len(portraits.patients), "notes": []}
+
+
+def _beside(given: dict[str, Any], X: "pd.DataFrame") -> dict[str, Any]:
+    """Return outcomes, where each row has one, and strata of the rows of a file, as far as it has their columns."""
+    from survlspin.patient_page.cohort import outcome_in
+    from survlspin.report.kept import call_of
+
+    options = call_of(given["path"]).get("options") or {}
+    try:
+        y = outcome_in(X, given["data"], options)
+    except InputError:  # nothing but the card would need it, which says that it is not known
+        y = None
+    return {"y": y if y is not None and len(y) == len(X) else None, "stratum": X.get(options.get("stratum"))}
 
 
 def _portraits(given: dict[str, Any]) -> Any:

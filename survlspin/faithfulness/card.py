@@ -169,7 +169,9 @@ def card(
 
 def _concordance(model, X, y) -> Line:
     words = "Harrell's C of the model on the test rows"
-    return ("C", float("nan"), f"{words}; {NO_OUTCOME}") if y is None else ("C", model.score(X, y), words)
+    value = float("nan") if y is None else float(model.score(X, y))
+    why = NO_OUTCOME if y is None else "undefined: of no two rows is it known whose event came first"
+    return "C", value, f"{words}; {why}" if np.isnan(value) else words
 
 
 def _leaks(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:

@@ -16,6 +16,7 @@ __all__ = ["EACH", "SAMPLE", "moved_rows", "sample_of", "sampled_card"]
 SAMPLE = 2000  # rows that a card is of, at most
 EACH = 20_000  # rows of which each is looked at, at most
 FEWEST = 30  # rows from which values can be redrawn
+MISSED = " Not all could be measured: "
 MEASURES = (
     "C", "leakage.share", "leakage.size", "sufficiency", "comprehensiveness", "C.mask_only", "C.masked_refit", "probes",
     "stability.members", "stability.folds", "redundant",
@@ -54,7 +55,7 @@ def sampled_card(model, X, y=None, *, train=None, strata=None, seen: bool = Fals
     """
     n, rows = len(X), sample_of(len(X))
     X, y, strata = X.iloc[rows], None if y is None else y[rows], None if strata is None else np.asarray(strata)[rows]
-    note = f"Faithfulness card, {_whose(n, counted)}{' that the model was made from: of new ones C is lower' * seen}."
+    note = f"Faithfulness card, {_whose(n, counted)}{' that the model was made from, which flatters its C' * seen}."
     if n < FEWEST:
         return _partial(model, X, f"fewer than {FEWEST} rows, too few to redraw values from", note)
     why = ""
@@ -64,7 +65,7 @@ def sampled_card(model, X, y=None, *, train=None, strata=None, seen: bool = Fals
         except InputError as error:
             why = why or error.found.rstrip(".")
         else:
-            return replace(found, note=f"{note} Not all could be measured: {why}." if why else note)
+            return replace(found, note=f"{note}{MISSED}{why}." if why else note)
     return _partial(model, X, why, note)
 
 

@@ -21,6 +21,7 @@ from survlspin.study import Study
 from survlspin.tables import escaped, replacing
 
 from .counting import ALL, Course, Population, counted_sets, counted_subgroup, counted_times
+from .faithful import shared_card
 from .suppression import CountTable, audit, suppress
 
 __all__ = ["OTHERS", "PRESETS", "publish"]
@@ -34,8 +35,9 @@ STEPS = 12  # of the grid of times, about
 
 
 def publish(
-    model: Any, data: Study, out: str | Path, min_cell: int, subgroups: Sequence[str] = ()
-) -> tuple[list[Path], dict[str, Any]]:
+    model: Any, data: Study, out: str | Path, min_cell: int, subgroups: Sequence[str] = (), *,
+    training: Study | None = None, seen: bool = False,
+) -> tuple[list[Path], dict[str, Any]]:  # fmt: skip
     """Write how often sets and factors are listed, what became of whom, and what factors do; no single patient.
 
     Of a patient with several rows the first counts. Counts from 1 to ``min_cell - 1`` are hidden, and others from
@@ -54,11 +56,15 @@ def publish(
         At least 2; 5, 11 and 16 are usual.
     subgroups : sequence of str
         Columns with up to 20 levels, or ages.
+    training : Study, optional
+        The patients that the model was made from, where these are others; up to 20,000 serve the faithfulness card.
+    seen : bool
+        Whether the model was made from `data`.
 
     Returns
     -------
     list of Path, dict
-        The files, and the card: what the model is, and what was hidden.
+        The files, and the card: what the model is, what was hidden, and how faithful lists of factors are.
 
     Raises
     ------
@@ -86,7 +92,9 @@ def publish(
         "effects": _effects(counted, min_cell),
         "baseline": _baseline(model, counted),
     }
-    card = _card(model, data, counted, min_cell)
+    total = counted.shown[ALL] is not None
+    faithful = shared_card(model, data, min_cell, counted=total, training=training, seen=seen)
+    card = _card(model, data, counted, min_cell) | {"faithfulness": faithful}
     return _written(Path(out), frames, card), card
 
 

@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -17,16 +19,21 @@ import pyarrow.parquet as pq
 
 from survlspin.errors import InputError
 from survlspin.factors import FactorTable
+from survlspin.faithfulness import Card, moved_rows, sampled_card
+from survlspin.faithfulness.sampled import EACH
 from survlspin.tables import _escape, _map_text, replacing
 
-from .schema import Form, form_of, schema
+from .schema import BANNER, Form, form_of, schema
 
 __all__ = ["PREFIX", "export"]
 
 PREFIX = "LOCAL-ONLY-"
 
 
-def export(model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[float] = ()) -> list[Path]:
+def export(
+    model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[float] = (), *, y=None, stratum=None,
+    seen: bool = False,
+) -> tuple[list[Path], Card]:  # fmt: skip
     """Write what a fitted model says of each patient: ``factors`` and ``patients``, as CSV and as Parquet.
 
     The files are for the keeper of the data: their names and heads say so, they are readable by their owner alone, and
@@ -42,11 +49,18 @@ def export(model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[floa
         The folder; made if need be.
     horizons : sequence of float
         Times by which the probability of the event is written, too.
+    y : structured array (n,), optional
+        The patients' outcomes, for the card.
+    stratum : array (n,), optional
+        Each patient's, where the model was fitted with strata.
+    seen : bool
+        Whether the model was made from these patients.
 
     Returns
     -------
-    list of Path
-        The files, and the schema that they follow.
+    list of Path, Card
+        The files, the schema that they follow and the faithfulness card among them; and the card. Which patients'
+        predictions rest on factors that are not listed is written of up to 20,000 patients.
 
     Raises
     ------
@@ -59,11 +73,19 @@ def export(model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[floa
         raise InputError("SL-673", found, "Name a model that does, as CoxLLSPIN.")
     folder = _private(Path(out))
     table: FactorTable = model.risk_factors(X)
-    tables = {"factors": table.iter_batches(), "patients": table.iter_patients(horizons)}
+    card = sampled_card(model, X, y, strata=stratum, seen=seen)
+    moved = moved_rows(model, X, card)
+    if moved is None:
+        why = f"more than {EACH:,} rows" if len(X) > EACH else "not known"
+        card = replace(card, note=f"{card.note} The column leaks is left empty: {why}.")
+    stratum = None if stratum is None else np.asarray(stratum)
+    tables = {"factors": table.iter_batches(), "patients": table.iter_patients(horizons, moved, stratum)}
     files = [path for name, frames in tables.items() for path in _write(name, frames, folder)]
-    with replacing(folder / "schema.json") as new:
-        new.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")
-    return [*files, folder / "schema.json"]
+    beside = {"schema.json": schema(), f"{PREFIX}card.json": {"local": BANNER, **card.to_dict()}}
+    for name, content in beside.items():
+        with replacing(folder / name) as new:
+            new.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return [*files, *(folder / name for name in beside)], card
 
 
 def _private(folder: Path) -> Path:

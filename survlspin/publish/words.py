@@ -11,14 +11,16 @@ __all__ = ["checked", "exported", "published"]
 
 
 def exported(report: Mapping[str, Any]) -> str:
-    """Return where the rows are."""
+    """Return where the rows are, and how far they can be believed."""
+    from survlspin.faithfulness import as_text
+
     lines = [
         f"{report['patients']:,} patients. Wrote to {report['out']}:",
         *(f"  {path.rsplit('/', 1)[-1]}" for path in report["files"]),
         "LOCAL ONLY: the files hold single patients and must not leave the place where their data may be. What may be "
         "shown to others is what survlspin factors publish writes.",
     ]
-    return wrapped(lines)
+    return f"{wrapped(lines)}\n\n{as_text(report['card'])}"
 
 
 def checked(report: Mapping[str, Any]) -> str:
@@ -29,7 +31,9 @@ def checked(report: Mapping[str, Any]) -> str:
 
 
 def published(report: Mapping[str, Any]) -> str:
-    """Return what was written, and what is hidden in it."""
+    """Return what was written, what is hidden in it, and how far it can be believed."""
+    from survlspin.faithfulness import as_text
+
     card = report["card"]
     patients = "hidden" if card["patients"] is None else f"{card['patients']:,}"
     lines = [
@@ -38,4 +42,4 @@ def published(report: Mapping[str, Any]) -> str:
         f"Audit: {card['audit']}.",
         f"Wrote to {report['out']}: {', '.join(path.rsplit('/', 1)[-1] for path in report['files'])}.",
     ]
-    return wrapped(lines)
+    return f"{wrapped(lines)}\n\n{as_text(card['faithfulness'])}"

@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 def test_files_are_for_their_keeper(folder):
     out = folder / "out"
-    names = {"LOCAL-ONLY-factors.csv", "LOCAL-ONLY-factors.parquet", "LOCAL-ONLY-patients.csv"}
+    names = {"LOCAL-ONLY-card.json", "LOCAL-ONLY-factors.csv", "LOCAL-ONLY-factors.parquet", "LOCAL-ONLY-patients.csv"}
     assert {path.name for path in out.iterdir()} == names | {"LOCAL-ONLY-patients.parquet", "schema.json"}
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
     for path in out.iterdir():
@@ -79,7 +79,7 @@ def test_formulas_are_escaped_and_labels_are_there_when_asked_for(folder):
 
 
 def test_a_file_that_was_exported_is_fine(folder):
-    for path in sorted((folder / "out").glob("LOCAL*")):
+    for path in sorted((folder / "out").glob("LOCAL*s.*")):
         code, said = invoke("factors", "check", path)
         assert code == 0, said
         table = path.stem.removeprefix("LOCAL-ONLY-")
