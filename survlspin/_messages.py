@@ -5,13 +5,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["listed", "nearest", "rows"]
+__all__ = ["listed", "nearest", "persons", "rows"]
 
 
 def rows(bad: np.ndarray) -> str:
     """``"3 rows, first at position 17"`` (positions count from 0): the only thing a message says of patients."""
     n = int(np.count_nonzero(bad))
     return f"{n} row{'' if n == 1 else 's'}, first at position {int(np.argmax(bad))}"
+
+
+def persons(n: int) -> str:
+    """``"1 patient"``, ``"2,000 patients"``."""
+    return f"{n:,} patient{'' if n == 1 else 's'}"
 
 
 def listed(values: Iterable, most: int = 10) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from survlspin._messages import listed
+from survlspin._messages import listed, persons
 from survlspin.competing import CauseSpecificModel
 from survlspin.errors import InputError
 from survlspin.factors import FactorTable
@@ -233,11 +233,11 @@ def _cohort(
     """Return the cohort's curve at `times`, and what it is."""
     if y is None or isinstance(model, CauseSpecificModel):
         told = model.risk_factors(X).patients(times, stratum=stratum)
-        return _survival(told, times)[..., 0].mean(axis=0), f"mean prediction for {len(X):,} patients"
+        return _survival(told, times)[..., 0].mean(axis=0), f"mean prediction for {persons(len(X))}"
     outcome = Outcome.of(y)
     curves = kaplan_meier(outcome.time, outcome.event, weight=outcome.weight, entry=outcome.entry)
     known = np.where(times <= outcome.time.max(), curves.at(times)["survival"], np.nan)
-    return known, f"Kaplan-Meier curve of {len(outcome.time):,} patients"
+    return known, f"Kaplan-Meier curve of {persons(len(outcome.time))}"
 
 
 def _survival(told: pd.DataFrame, times: np.ndarray) -> np.ndarray:

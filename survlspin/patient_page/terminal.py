@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from survlspin._messages import persons
 from survlspin._text import in_columns, wrapped
 
 from .portraits import ASSOCIATION, Patient, Portraits
@@ -47,7 +48,7 @@ def explained(report: Mapping[str, Any]) -> str:
 def written(report: Mapping[str, Any]) -> str:
     """Return where the page is."""
     lines = [
-        f"{report['patients']:,} patients. Wrote {report['files'][0]}",
+        f"{persons(report['patients'])}. Wrote {report['files'][0]}",
         "LOCAL ONLY: the page holds single patients and must not leave the place where their data may be.",
     ]
     return wrapped(lines)

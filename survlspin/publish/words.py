@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from survlspin._messages import persons
 from survlspin._text import wrapped
 
 __all__ = ["checked", "exported", "published"]
@@ -15,7 +16,7 @@ def exported(report: Mapping[str, Any]) -> str:
     from survlspin.faithfulness import as_text
 
     lines = [
-        f"{report['patients']:,} patients. Wrote to {report['out']}:",
+        f"{persons(report['patients'])}. Wrote to {report['out']}:",
         *(f"  {path.rsplit('/', 1)[-1]}" for path in report["files"]),
         "LOCAL ONLY: the files hold single patients and must not leave the place where their data may be. What may be "
         "shown to others is what survlspin factors publish writes.",
@@ -35,9 +36,9 @@ def published(report: Mapping[str, Any]) -> str:
     from survlspin.faithfulness import as_text
 
     card = report["card"]
-    patients = "hidden" if card["patients"] is None else f"{card['patients']:,}"
+    patients = "How many patients is hidden" if card["patients"] is None else persons(card["patients"])
     lines = [
-        f"{patients} patients; no count from 1 to {card['min_cell'] - 1} is shown, {card['hidden']} counts are hidden, "
+        f"{patients}; no count from 1 to {card['min_cell'] - 1} is shown, {card['hidden']} counts are hidden, "
         "rare sets are counted together.",
         f"Audit: {card['audit']}.",
         f"Wrote to {report['out']}: {', '.join(path.rsplit('/', 1)[-1] for path in report['files'])}.",

@@ -260,3 +260,11 @@ def test_a_page_of_new_patients_without_outcome(fitted):
     assert page.count("<article") == 50
     assert "mean prediction for 50 patients" in page
     assert LABELS[0] not in page  # rows are numbered where no labels are asked for
+
+
+def test_one_patient_is_one(fitted):
+    new = fitted / "one.csv"
+    patients(seed=3).drop(columns=["months", "died"]).iloc[:1].to_csv(new, index=False)
+    assert "1 patient. Wrote" in said("factors", "page", fitted / "fit", "--data", new, "--out", fitted / "local")
+    text = said("factors", "explain", fitted / "fit", "--data", new, "--patient", "0")
+    assert "mean prediction for 1 patient\n" in text

@@ -15,6 +15,7 @@ from survlspin.outcome import Outcome, split_xy
 from survlspin.publish import faithful
 from survlspin.publish.local import export
 from survlspin.publish.schema import BANNER
+from survlspin.publish.words import published
 from survlspin.study import Study
 from survlspin.tables import read_csv
 
@@ -126,3 +127,10 @@ def test_what_tells_of_few_patients_is_hidden(monkeypatch):
     assert asked[0][1]["train"][0] is X
     faithful.shared_card(object(), data, 4, counted=True)
     assert asked[1][0] is data.y
+
+
+def test_a_hidden_number_of_patients_is_said():
+    faithful = {"note": "", "measures": []}
+    card = {"patients": None, "min_cell": 11, "hidden": 3, "audit": "none", "faithfulness": faithful}
+    text = published({"card": card, "out": "here", "files": ["here/sets.csv"]})
+    assert "How many patients is hidden; no count from 1 to 10" in " ".join(text.split())
