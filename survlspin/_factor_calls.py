@@ -116,7 +116,8 @@ def _predictors(given: dict[str, Any], model: Any) -> "pd.DataFrame":
         return gbsg2().X.reset_index(drop=True)
     form = {name: kept[name] for name in UNSAID if kept and given["data"] is None and name in kept}
     category, numbers = ([*given[name], *((kept or {}).get(name) or ())] for name in ("category", "number"))
-    text = [name for name in (given["id"], *category) if name is not None]
+    labels = [given["id"], *((kept or {}).get(name) for name in ("id", "group", "stratum"))]
+    text = [name for name in (*labels, *category, *((kept or {}).get("drop") or ())) if name is not None]
     table = read_table(path, text=text, numbers=numbers, **_form({**given, **form}))
     category = [name for name in category if name in table.columns]
     check_roles(table.columns, {"id": given["id"]}, (), given["category"])

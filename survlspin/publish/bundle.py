@@ -30,6 +30,7 @@ PRESETS = (5, 11, 16)  # the smallest counts that registries allow to be shown
 OTHERS = "(other sets)"
 CURVES = 8  # sets whose course is shown, at most
 LEVELS, OLDEST, DECADE = 20, 90, 10
+AGE = re.compile(r"(?:^|[^A-Za-z])(?:age|Age|AGE)(?![a-z])|[a-z]Age(?![a-z])")  # a word of a column's name
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STEPS = 12  # of the grid of times, about
 
@@ -139,7 +140,7 @@ def _levels(X: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     if name not in X.columns:
         raise InputError("SL-676", f"subgroup {name!r} is no column{nearest(name, X.columns)}.", "Name one.")
     column = X[name]
-    if re.search(r"(?i)(^|[^a-z])age([^a-z]|$)", name) and pd.api.types.is_numeric_dtype(column.dtype):
+    if AGE.search(name) and pd.api.types.is_numeric_dtype(column.dtype):
         start = (column.to_numpy(float) // DECADE * DECADE).clip(0, OLDEST).astype(int)
         found, level = np.unique(start, return_inverse=True)
         return level, [f"{a}+" if a == OLDEST else f"{a}-{a + DECADE - 1}" for a in found]

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome
-from survlspin.publish.bundle import OTHERS, publish
+from survlspin.publish.bundle import AGE, OTHERS, publish
 from survlspin.publish.counting import kept_times
 from survlspin.study import Study
 
@@ -131,6 +131,16 @@ def test_nothing_hidden_can_be_solved_from_everything_that_is_published(tmp_path
     for what, mask in hidden_small(kinds, counts, least):
         low, high = (linprog(sign * mask, None, None, left, right) for sign in (1, -1))
         assert high.status == 3 or -high.fun - low.fun > 0.99, what  # 3: there is no limit
+
+
+@pytest.mark.parametrize("name", ["age", "Age", "AGE_DX", "AgeAtDx", "AgeDx", "patientAge", "age at diagnosis"])
+def test_a_column_is_known_as_an_age(name):
+    assert AGE.search(name)
+
+
+@pytest.mark.parametrize("name", ["stage", "Stage", "STAGE", "agent", "Agent", "dosage", "average", "nodes"])
+def test_a_column_is_no_age(name):
+    assert not AGE.search(name)
 
 
 def test_what_is_published(tmp_path):

@@ -40,6 +40,16 @@ def folder(tmp_path_factory):
     return folder
 
 
+def test_ids_with_leading_zeros_need_not_be_asked_for(tmp_path):
+    patients().assign(who=[f"{i:04}" for i in range(150)]).to_csv(tmp_path / "patients.csv", index=False)
+    fit = ("fit", "--data", tmp_path / "patients.csv", *COLUMNS, "--id", "who", *FIT, "--out", tmp_path / "fit")
+    assert invoke(*fit)[0] == 0
+    code, said = invoke("factors", "explain", tmp_path / "fit", "--patient", 7)
+    assert code == 0, said
+    code, said = invoke("factors", "explain", tmp_path / "fit", "--patient", "0007", "--id", "nope")
+    assert (code, "SL-511" in said) == (2, True)
+
+
 def test_files_are_for_their_keeper(folder):
     out = folder / "out"
     names = {"LOCAL-ONLY-card.json", "LOCAL-ONLY-factors.csv", "LOCAL-ONLY-factors.parquet", "LOCAL-ONLY-patients.csv"}
