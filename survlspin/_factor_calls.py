@@ -57,10 +57,10 @@ def explain_job(given: dict[str, Any]) -> dict[str, Any]:
 def page_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read patients, write the page of those that are named, or of all; return where it is."""
     from survlspin.patient_page import write
-    from survlspin.publish.local import PREFIX, _private
+    from survlspin.publish.local import PREFIX, private
 
     portraits = _portraits(given)
-    path = write(portraits, _private(given["out"]) / f"{PREFIX}patients.html")
+    path = write(portraits, private(given["out"]) / f"{PREFIX}patients.html")
     return {"out": str(given["out"]), "files": [str(path)], "patients": len(portraits.patients), "notes": []}
 
 

@@ -22,7 +22,7 @@ from ..survival import CoxModel
 from ..train import predict
 from .masked import listed_risk, masked_refit
 
-__all__ = ["Card", "as_text", "card"]
+__all__ = ["Card", "as_text", "card", "leakage_lines"]
 
 ALIKE = 0.9  # |r| from which columns can stand in for each other
 RIDGE = 1e-3  # of the Cox model on masks, which may determine each other
@@ -153,7 +153,7 @@ def card(
     leaks = leakage(model, X_test, **rng)
     redundant = _redundant(trained or tested, tested, model.design_.group)
     lines: list[Line] = [_concordance(model, X_test, y_test)]
-    lines += _leaks(leaks, model.predict(X_test))
+    lines += leakage_lines(leaks, model.predict(X_test))
     if strata is not None:
         within = leakage(model, X_test, strata=strata, **rng)
         lines.append(("leakage.strata", within.value, within.definition))
@@ -174,7 +174,8 @@ def _concordance(model, X, y) -> Line:
     return "C", value, f"{words}; {why}" if np.isnan(value) else words
 
 
-def _leaks(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:
+def leakage_lines(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:
+    """Yield what a card says of leakage, beside how far the log-risks (n,) are apart."""
     yield "leakage.share", leaks.value, leaks.definition
     yield "leakage.size", leaks.size, "median over rows of the median move of the log-risk in these draws"
     spread = f"(the standard deviation of the log-risk is {risk.std():.2f})"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..metrics.interpretability import Leakage, leakage
-from .card import Card, _leaks, card
+from .card import Card, card, leakage_lines
 
 __all__ = ["EACH", "SAMPLE", "moved_rows", "sample_of", "sampled_card"]
 
@@ -89,7 +89,7 @@ def _partial(model, X, why: str, note: str) -> Card:
     if len(X) >= FEWEST and hasattr(model, "design_"):
         try:
             leaks = leakage(model, X)
-            lines += _leaks(leaks, np.asarray(model.predict(X)))
+            lines += leakage_lines(leaks, np.asarray(model.predict(X)))
         except InputError as error:
             why = error.found.rstrip(".")
     known = {line[0] for line in lines}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
+from .._sklearn import take
 from ..heads.baseline import Baseline
 from ..outcome import Outcome
 from ..tuning.trial import NLL, criterion_of
@@ -98,7 +98,7 @@ def _by_curves(inner: Any, model: Any, X, times: np.ndarray) -> np.ndarray | Non
     for start in range(0, len(X), BATCH):
         rows = np.arange(start, min(start + BATCH, len(X)))
         try:
-            curves = model.predict_survival_function(_safe_indexing(X, rows))
+            curves = model.predict_survival_function(take(X, rows))
         except (AttributeError, NotImplementedError, ValueError):  # as estimators say that they have none
             return None
         for row, curve in zip(rows, curves, strict=True):

@@ -25,7 +25,7 @@ from survlspin.tables import _escape, _map_text, replacing
 
 from .schema import BANNER, Form, form_of, schema
 
-__all__ = ["PREFIX", "export"]
+__all__ = ["PREFIX", "export", "private"]
 
 PREFIX = "LOCAL-ONLY-"
 
@@ -71,7 +71,7 @@ def export(
     if not hasattr(model, "risk_factors"):
         found = f"{type(model).__name__} does not choose factors for each patient."
         raise InputError("SL-673", found, "Name a model that does, as CoxLLSPIN.")
-    folder = _private(Path(out))
+    folder = private(Path(out))
     table: FactorTable = model.risk_factors(X)
     card = sampled_card(model, X, y, strata=stratum, seen=seen)
     moved = moved_rows(model, X, card)
@@ -88,7 +88,7 @@ def export(
     return [*files, *(folder / name for name in beside)], card
 
 
-def _private(folder: Path) -> Path:
+def private(folder: Path) -> Path:
     """Make a folder that its owner alone can enter; refuse one that is there and open to others (SL-671)."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
