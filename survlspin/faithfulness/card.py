@@ -20,16 +20,19 @@ from ..metrics.interpretability import Leakage, explained, leakage
 from ..metrics.interpretability.explained import Explained
 from ..survival import CoxModel
 from ..train import predict
+from .alike import ALIKE, alike
 from .masked import listed_risk, masked_refit
 
-__all__ = ["Card", "as_text", "card", "leakage_lines"]
+__all__ = ["COLUMNS", "PROBED", "Card", "Known", "Line", "as_text", "card", "leakage_lines", "placed"]
 
-ALIKE = 0.9  # |r| from which columns can stand in for each other
+COLUMNS = ["measure", "value", "definition"]
 RIDGE = 1e-3  # of the Cox model on masks, which may determine each other
 WIDTH = 120
 NO_TRAINING, NO_OUTCOME = "not known: needs the training rows", "not known: needs the rows' outcomes"
+PROBED = "share of rows for which a variable that can mean nothing is listed"
 
 Line = tuple[str, float, str]
+Known = Mapping[str, Sequence[Line]]  # name of a measure -> the lines in its place
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ class Card:
 
     frame: pd.DataFrame
     leakage: Leakage | None
-    redundant: pd.DataFrame
+    redundant: pd.DataFrame | None
     note: str = ""
 
     @property
@@ -92,6 +95,7 @@ def card(
     strata=None,
     probes: Sequence[str] = (),
     others: Sequence[Any] = (),
+    known: Known | None = None,
     random_state: int = 0,
 ) -> Card:
     """Return the faithfulness card of a fitted model of one log-hazard.
@@ -114,6 +118,8 @@ def card(
         Variables that can mean nothing (see `survlspin.Probes`).
     others : sequence of fitted models
         Of the same method on other folds or samples, for stability: they list factors for the same test rows.
+    known : mapping, optional
+        Name of a measure -> lines (measure, value, definition) in its place, as `over_folds` has them of a study.
     random_state : int
 
     Returns
@@ -151,7 +157,7 @@ def card(
     trained = None if X_train is None else explained(model, X_train)
     unknown = NO_TRAINING if X_train is None else NO_OUTCOME if y_test is None else ""
     leaks = leakage(model, X_test, **rng)
-    redundant = _redundant(trained or tested, tested, model.design_.group)
+    redundant = alike((trained or tested).x, model.design_, tested.used)
     lines: list[Line] = [_concordance(model, X_test, y_test)]
     lines += leakage_lines(leaks, model.predict(X_test))
     if strata is not None:
@@ -164,11 +170,16 @@ def card(
     words = f"pairs of factors with columns of |r| > {ALIKE:g} that can stand in for each other"
     named = "; ".join(f"{a} and {b} ({r:.2f})" for a, b, r in redundant.iloc[:, :3].itertuples(index=False))
     lines.append(("redundant", float(len(redundant)), f"{words}: {named}" if named else words))
-    return Card(pd.DataFrame(lines, columns=["measure", "value", "definition"]), leaks, redundant)
+    return Card(pd.DataFrame(placed(lines, known), columns=COLUMNS), leaks, redundant)
+
+
+def placed(lines: Sequence[Line], known: Known | None) -> list[Line]:
+    """Return lines, those that are known from elsewhere in place of others."""
+    return [new for line in lines for new in (known or {}).get(line[0], [line])]
 
 
 def _concordance(model, X, y) -> Line:
-    words = "Harrell's C of the model on the test rows"
+    words = "Harrell's C of the model on these rows"
     value = float("nan") if y is None else float(model.score(X, y))
     why = NO_OUTCOME if y is None else "undefined: of no two rows is it known whose event came first"
     return "C", value, f"{words}; {why}" if np.isnan(value) else words
@@ -190,7 +201,7 @@ def _masks(trained: Explained | None, tested: Explained, y_train, y_test, unknow
     """Return C of a linear Cox model on which factors are listed, without their values."""
     from ..estimators import CoxPH
 
-    words = "C on the test rows of a linear Cox model of the bare lists, listed or not, without values: .5 says nothing"
+    words = "C on these rows of a linear Cox model of the bare lists, listed or not, without values: .5 says nothing"
     if unknown or trained is None:
         return "C.mask_only", float("nan"), f"{words}; {unknown}"
     if not (trained.used.nunique() > 1).any():
@@ -224,10 +235,9 @@ def _refit(model, train: tuple, X, y, strata, rng: dict[str, int], unknown: str)
 
 
 def _probes(tested: Explained, probes: Sequence[str]) -> Line:
-    words = "share of test rows for which a variable that can mean nothing is listed"
     if not len(probes):
-        return "probes", float("nan"), f"{words}; none was offered"
-    return "probes", float(tested.used[list(probes)].any(axis=1).mean()), f"{words}, of {len(probes)}"
+        return "probes", float("nan"), f"{PROBED}; none was offered"
+    return "probes", float(tested.used[list(probes)].any(axis=1).mean()), f"{PROBED}, of {len(probes)}"
 
 
 def _stable(model, tested: Explained, X, others: Sequence[Any]) -> Iterator[Line]:
@@ -238,7 +248,7 @@ def _stable(model, tested: Explained, X, others: Sequence[Any]) -> Iterator[Line
     yield "stability.members", _alike(members), words.format("members of the ensemble") + few
     names = list(tested.used)
     lists = [explained(other, X).used.reindex(columns=names, fill_value=False).to_numpy() for other in others]
-    few = "" if others else "; undefined: no models of other folds are given"
+    few = "" if others else "; not known of one model: the report of a study has it"
     yield "stability.folds", _alike([tested.used.to_numpy(), *lists]), words.format("models of folds") + few
 
 
@@ -260,21 +270,3 @@ def _alike(lists: Sequence[np.ndarray]) -> float:
         found.append(both[either > 0] / either[either > 0])
     values = np.concatenate(found) if found else np.empty(0)
     return float(values.mean()) if len(values) else float("nan")
-
-
-def _redundant(trained: Explained, tested: Explained, group: np.ndarray) -> pd.DataFrame:
-    """Return the pairs of factors with columns that say nearly the same."""
-    x = trained.x - trained.x.mean(axis=0)
-    size = np.linalg.norm(x, axis=0)
-    r = np.divide(x.T @ x, np.outer(size, size), out=np.zeros((len(size), len(size))), where=np.outer(size, size) > 0)
-    names, used = list(tested.used), tested.used.to_numpy()
-    pairs: dict[tuple[int, int], float] = {}
-    for i, j in zip(*np.nonzero(np.triu(np.abs(r) > ALIKE, 1)), strict=True):
-        pair = (int(group[i]), int(group[j]))
-        if pair[0] != pair[1] and abs(r[i, j]) > abs(pairs.get(pair, 0.0)):
-            pairs[pair] = float(r[i, j])
-    rows = [
-        (names[a], names[b], value, (used[:, a] & used[:, b]).mean(), (used[:, a] ^ used[:, b]).mean())
-        for (a, b), value in pairs.items()
-    ]
-    return pd.DataFrame(rows, columns=["factor", "other", "r", "both", "one"])

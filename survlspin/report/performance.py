@@ -12,7 +12,7 @@ from .performance_calibration import calibration
 from .performance_comparators import comparators
 from .performance_diagnostics import diagnostics
 from .performance_discrimination import discrimination
-from .performance_faithful import faithful
+from .performance_faithful import card_of, faithful
 from .performance_means import evaluate
 from .performance_measures import measures
 from .performance_overall import overall, utility
@@ -55,7 +55,7 @@ def performance_sections(subject: Subject) -> list[Section]:
     grid = grid_of(subject.outcome.take(rows), _known(subject))
     asked = measures(subject.horizons, grid, subject.data.unit, subject.thresholds)
     found = evaluate(subject, asked, grid)
-    first = discrimination(subject, found, grid)
+    first, card = discrimination(subject, found, grid), card_of(subject)
     return [
         Section(first.key, first.title, first.lead, first.parts, {**_facts(subject), **first.facts}),
         calibration(subject, found, grid),
@@ -66,8 +66,8 @@ def performance_sections(subject: Subject) -> list[Section]:
         stability(subject),
         probes(subject),
         sets(subject),
-        faithful(subject),
-        redundancy(subject),
+        faithful(subject, card),
+        redundancy(subject, card),
         subgroups(subject, asked, grid),
     ]
 

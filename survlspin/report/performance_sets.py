@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..faithfulness import ALIKE, alike
 from . import figures
 from .parts import Figure, Section, Table, Text, hidden_counts, stems
 
 if TYPE_CHECKING:
+    from ..faithfulness import Card
     from .source import Subject
 
 __all__ = ["redundancy", "selects", "sets"]
 
 TOP = 12  # sets shown; the rest are one row
-CLOSE, ALIKE = 0.9, 0.3  # correlations from which columns say the same, and from which they may stand in for each other
+RELATED = 0.3  # |r| from which factors may stand in for each other where folds select one of them
 WORD = 8  # bytes
 SAMPLE = 50_000  # rows from which correlations are taken
 OTHER = "other sets"
@@ -166,50 +168,46 @@ def selects(subject: Subject, model: str) -> bool:
     return any(bool((f.share.iloc[f.chosen] < 1).any()) for f in subject.runs.fits if f.model == model)
 
 
-def redundancy(subject: Subject) -> Section:
-    """Return the section on columns that say the same, and factors that stand in for each other."""
-    names, r = _correlations(subject)
-    pairs, stand_ins = _correlated(subject, names, r), _substitutes(subject, names, r)
+def redundancy(subject: Subject, card: Card) -> Section:
+    """Return the section on factors whose columns say the same, as on the card, and that stand in for each other."""
+    step = -(-len(subject.data.X) // SAMPLE)
+    x = subject.data.design.transform(subject.data.X.iloc[::step])
+    pairs = alike(x, subject.data.design) if card.redundant is None else card.redundant
+    stand_ins = _substitutes(subject, x)
     facts = {"redundancy.pairs": len(pairs), "redundancy.substitutes": len(stand_ins)}
     parts: list[Text | Table | Figure] = []
     if len(pairs):
-        title = "Columns that say nearly the same"
-        parts.append(Table("near-duplicates", title, pairs, f"|r| above {CLOSE:g}.", {"r": "+.3f"}))
+        parts.append(_alike(pairs, subject.min_cell))
     if len(stand_ins):
         note = (
             "Half of the folds or more select one of the two, none selects both, each is selected by some, and they go "
-            f"together (|r| above {ALIKE:g}, the largest of their columns): which of the two is listed is a matter "
+            f"together (|r| above {RELATED:g}, the largest of their columns): which of the two is listed is a matter "
             "of the sample."
         )
         parts.append(Table("stand-ins", "Factors that stand in for each other", stand_ins, note, {"|r|": ".2f"}))
     found = (
-        f"Pairs of columns that correlate above {CLOSE:g}: {len(pairs)}. Pairs of factors that go together, of which "
-        f"folds select one or the other: {len(stand_ins)}."
+        f"Pairs of factors with columns that correlate above {ALIKE:g}: {len(pairs)}. Pairs of factors that go "
+        f"together, of which folds select one or the other: {len(stand_ins)}."
     )
     parts = parts or [Text(("Nothing to show.",))]
     return Section("redundancy", "Redundant columns", found, parts, facts)
 
 
-def _correlations(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Return the design columns that vary (positions), and their correlations."""
-    step = -(-len(subject.data.X) // SAMPLE)
-    x = subject.data.design.transform(subject.data.X.iloc[::step])
-    kept = np.flatnonzero(x.std(axis=0) > 0)
-    return kept, np.corrcoef(x[:, kept], rowvar=False).reshape(len(kept), len(kept))
+def _alike(pairs: pd.DataFrame, least: int) -> Table:
+    """Return the table of factors whose columns say nearly the same; shares of patients only where all are shown."""
+    shown = ["factor", "other", "r"] if least > 1 else pairs.columns[pairs.notna().any()]
+    frame = pairs[shown].rename(columns={"factor": "Factor", "other": "Other", "both": "Both", "one": "One of them"})
+    note = f"|r| above {ALIKE:g}, the largest of their columns."
+    if "Both" in frame:
+        note += " Both, one of them: share of the patients on the faithfulness card for whom they are listed."
+    title = "Factors whose columns say nearly the same"
+    return Table("near-duplicates", title, frame, note, {"r": "+.3f", "Both": ".3f", "One of them": ".3f"})
 
 
-def _correlated(subject: Subject, kept: np.ndarray, r: np.ndarray) -> pd.DataFrame:
-    """Return the pairs of design columns of different variables whose correlation is high."""
-    design = subject.data.design
-    apart = design.group[kept][:, None] != design.group[kept]
-    a, b = np.nonzero(np.triu(apart & (np.abs(r) > CLOSE), 1))
-    names = np.array(design.columns, dtype=object)[kept]
-    return pd.DataFrame({"Column": names[a], "Other": names[b], "r": r[a, b]})
-
-
-def _substitutes(subject: Subject, kept: np.ndarray, r: np.ndarray) -> pd.DataFrame:
+def _substitutes(subject: Subject, x: np.ndarray) -> pd.DataFrame:
     """Return the pairs of correlated factors of which folds select one or the other, never both; closest first."""
-    design = subject.data.design
+    design, kept = subject.data.design, np.flatnonzero(x.std(axis=0) > 0)
+    r = np.corrcoef(x[:, kept], rowvar=False).reshape(len(kept), len(kept))
     place = {factor: np.flatnonzero(design.group[kept] == k) for k, factor in enumerate(design.factors)}
     rows: list[tuple] = []
     for model in subject.models if subject.runs is not None else ():
@@ -223,7 +221,7 @@ def _substitutes(subject: Subject, kept: np.ndarray, r: np.ndarray) -> pd.DataFr
         for i, j in zip(*np.nonzero(pairs), strict=True):
             a, b = table.columns[[i, j]]
             cells = np.abs(r[np.ix_(place.get(a, []), place.get(b, []))])
-            if cells.max(initial=0) > ALIKE:
+            if cells.max(initial=0) > RELATED:
                 rows.append((model, str(a), str(b), float(cells.max()), folds[i], folds[j], n))
     names = ["Model", "Factor", "Other", "|r|", "Folds", "Folds with the other", "Of"]
     return pd.DataFrame(rows, columns=names).sort_values("|r|", ascending=False, kind="stable", ignore_index=True)

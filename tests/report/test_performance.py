@@ -10,6 +10,7 @@ import pytest
 from survlspin import CoxLLSPIN, CoxPH, RepeatedKFold, run
 from survlspin.baselines import CoxLasso
 from survlspin.errors import InputError
+from survlspin.faithfulness import card
 from survlspin.fold_mean import FoldMean
 from survlspin.metrics import (
     calibration_in_the_large,
@@ -31,7 +32,7 @@ from survlspin.report.performance import performance_sections
 from survlspin.report.performance_comparators import comparators
 from survlspin.report.performance_diagnostics import diagnostics
 from survlspin.report.performance_discrimination import discrimination
-from survlspin.report.performance_faithful import faithful
+from survlspin.report.performance_faithful import card_of, faithful
 from survlspin.report.performance_means import Evaluation, evaluate, limits
 from survlspin.report.performance_measures import measures
 from survlspin.report.performance_overall import utility
@@ -354,10 +355,22 @@ def test_twins_are_found(subject):
     twin = subject.data.X.assign(nodes_again=subject.data.X["pnodes"] * 2 + 1)
     design = type(subject.data.design).fit(twin)
     data = replace(subject.data, X=twin, design=design)
-    section = redundancy(replace(subject, data=data))
+    section = redundancy(replace(subject, data=data), card_of(subject))
     pairs = tables(section)["near-duplicates"]
+    assert list(pairs) == ["Factor", "Other", "r"]  # there is no model that lists them
     assert {"pnodes", "nodes_again"} == set(pairs.iloc[0, :2])
     assert section.facts["redundancy.pairs"] == 1
+
+
+def test_of_twins_it_is_said_how_often_they_are_listed(subject):
+    pairs = pd.DataFrame({"factor": ["a"], "other": ["b"], "r": [0.95], "both": [0.25], "one": [0.5]})
+    known = replace(card_of(subject), redundant=pairs)
+
+    def shown(least):
+        return tables(redundancy(replace(subject, min_cell=least), known))["near-duplicates"]
+
+    assert shown(0).iloc[0].to_dict() == {"Factor": "a", "Other": "b", "r": 0.95, "Both": 0.25, "One of them": 0.5}
+    assert list(shown(5)) == ["Factor", "Other", "r"]
 
 
 def test_factors_that_alternate_are_found_where_they_go_together(subject):
@@ -370,7 +383,9 @@ def test_factors_that_alternate_are_found_where_they_go_together(subject):
             share[name] = float(uses[k])
         made.append(replace(fit, share=share))
     alternating = replace(subject, runs=replace(subject.runs, fits=made), models={"LASSO": subject.models["LASSO"]})
-    frame = tables(redundancy(alternating))["stand-ins"]  # size alternates, too, but says nothing of age
+    frame = tables(redundancy(alternating, card_of(alternating)))[
+        "stand-ins"
+    ]  # size alternates, too, but says nothing of age
     assert frame[["Factor", "Other", "Folds", "Folds with the other", "Of"]].to_numpy().tolist() == [
         ["age", "menostat", 2, 1, 4]
     ]
@@ -475,15 +490,83 @@ def test_apparent_performance_stands_beside(alone):
     assert "the rows it was made from" in section.lead
 
 
-def test_explanations_are_measured_on_the_rows_judged_on(alone):
-    section = faithful(alone)
-    rows = alone.models["LLSPIN"][0].rows
-    assert section.facts["interpretability.count.mean"] == pytest.approx(
-        alone.model.n_selected(alone.data.X.iloc[rows]).mean()
-    )
-    assert f"On {len(rows):,} of the rows it is judged on" in section.parts[0].note
-    assert sets(alone).facts["sets.LLSPIN.median"] == alone.model.n_selected(alone.data.X.iloc[rows]).median()
-    assert "when it is finished" in words(faithful(replace(alone, model=None)))
+def test_the_card_is_that_of_the_rows_judged_on(alone):
+    found, (judged,) = card_of(alone), alone.models["LLSPIN"]
+    parts = [(alone.data.X.iloc[each.rows], alone.data.y[each.rows]) for each in (alone.apparent, judged)]
+    pd.testing.assert_frame_equal(found.frame, card(alone.model, *parts[0], *parts[1]).frame)
+    section, own = faithful(alone, found), found.frame.set_index("measure")["value"]
+    assert section.facts["faithfulness.C"] == alone.model.score(*parts[1])
+    assert section.facts["faithfulness.C.masked_refit"] == own["C.masked_refit"]
+    assert section.facts["faithfulness.stability.folds"] is None
+    assert tables(section)["faithfulness"]["Measure"].tolist() == found.frame["measure"].tolist()
+    assert section.parts[0].note.startswith(f"Of {len(judged.rows):,} rows. ")
+    assert f" For {100 * own['leakage.share']:.0f} % of patients" in section.lead
+    assert section.facts["interpretability.count.mean"] == alone.model.n_selected(parts[1][0]).mean()
+    assert sets(alone).facts["sets.LLSPIN.median"] == alone.model.n_selected(parts[1][0]).median()
+    assert not [name for name in section.facts if name.startswith("interpretability.leakage")]  # it is on the card
+    other = replace(alone, models={"LLSPIN": [alone.apparent]})  # of the rows that it was made from
+    assert "which flatters its C" in card_of(other).note
+
+
+def test_a_model_of_other_data_is_learnt_anew_on_its_own(alone):
+    other = replace(alone, apparent=None, external=True)
+    value = card_of(other).frame.set_index("measure")["value"]
+    assert value[["C.mask_only", "C.masked_refit"]].isna().all()
+    own = card_of(replace(other, development=replace(alone.data, **_half(alone)))).frame.set_index("measure")["value"]
+    pd.testing.assert_series_equal(own, card_of(alone).frame.set_index("measure")["value"])
+
+
+def _half(alone):
+    return {"X": alone.data.X.iloc[alone.apparent.rows], "y": alone.data.y[alone.apparent.rows]}
+
+
+def test_a_study_without_a_model_for_use_has_what_its_folds_say(subject):
+    section = faithful(subject, card_of(subject))
+    frame = tables(section)["faithfulness"].set_index("Measure")
+    assert "when it is finished" in frame.loc["leakage.share", "What it is"]
+    own = subject.runs.stability().loc["LASSO"]
+    assert frame.loc["stability.folds", "Value"] == own["patient_jaccard"]
+    assert frame.loc["stability.folds.jaccard", "Value"] == own["jaccard"]
+    assert frame.loc["stability.folds.nogueira", "Value"] == own["nogueira"]
+    fits = [fit for fit in subject.runs.fits if fit.model == "LASSO"]
+    named = [np.isin(fit.share.columns, subject.runs.probes) for fit in fits]
+    listed = [fit.used_at(fit.chosen)[:, own].any(axis=1).mean() for fit, own in zip(fits, named, strict=True)]
+    assert frame.loc["probes", "Value"] == np.mean(listed)
+    assert section.facts["faithfulness.probes"] == np.mean(listed)
+
+
+def test_the_final_model_of_a_study_is_looked_at_on_all_rows(subject, alone):
+    study = replace(subject, model=alone.model)
+    found = card_of(study)
+    X, y = subject.data.X, subject.data.y
+    own = found.frame.set_index("measure")["value"]
+    whole = card(alone.model, X, y, X, y).frame.set_index("measure")["value"].drop(["probes", "stability.folds"])
+    pd.testing.assert_series_equal(own[whole.index], whole)
+    assert own["stability.folds"] == subject.runs.stability().loc["LASSO", "patient_jaccard"]
+    assert "which flatters its C" in found.note
+
+
+def test_shares_of_a_card_that_stand_for_few_patients_are_hidden(alone):
+    found = card_of(alone)
+    n = len(alone.models["LLSPIN"][0].rows)
+    few = found.frame["value"].mask(found.frame["measure"] == "leakage.share", 3 / n)
+    found = replace(found, frame=found.frame.assign(value=few))
+    for least, value in ((3, 3 / n), (4, None)):
+        section = faithful(replace(alone, model=None, min_cell=least), found)
+        assert section.facts["faithfulness.leakage.share"] == value
+        said = tables(section)["faithfulness"].set_index("Measure").loc["leakage.share", "What it is"]
+        assert ("hidden" in said) == (value is None)
+        assert ("% of patients it is not all" in section.lead) == (value is not None)
+
+
+def test_where_everything_is_listed_it_is_said(alone):
+    rows = alone.apparent.rows
+    every = CoxPH().fit(alone.data.X.iloc[rows], alone.data.y[rows])
+    plain = replace(alone, model=every)
+    section = faithful(plain, card_of(plain))
+    assert "lists every factor" in words(section)
+    assert section.facts["faithfulness.leakage.share"] == 0
+    assert "nobody" in section.lead
 
 
 def test_figures_can_be_drawn_and_say_what_is_seen(sections):
