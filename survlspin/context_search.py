@@ -18,7 +18,7 @@ from .competing import CauseSpecificModel
 from .errors import InputError
 from .estimators.gate_path import lambda_grid
 from .estimators.gated import Gated
-from .estimators.net import is_whole
+from .estimators.net import is_whole, more_seeds
 from .estimators.problem import Problem
 from .folds import RepeatedKFold, Splitter
 from .outcome import Outcome
@@ -30,6 +30,7 @@ __all__ = ["ContextSearch", "propose_context"]
 
 SHARES = (0.0025, 0.01, 0.04)  # lambdas of every trial, as shares of the largest of a path
 STEPS = 500  # of a trial, at most
+JUDGED = 2  # times the rows are dealt out anew to judge the steps of a search
 EVERY = "(every factor)"
 NONE = "(none)"
 
@@ -48,10 +49,11 @@ class ContextSearch:
         The proposed context, for ``context=list(...)``. Empty: gates that see nothing, so that all patients have one
         set of factors.
     table : DataFrame
-        A row per context tried, in that order: ``context``, ``size``, ``lam`` of the least loss, ``loss`` (validation
-        NLL, mean over folds), ``worse``, its difference from the best, with the standard error ``se``, ``within``,
-        whether that is at most one standard error, and ``chosen``. The last row, of gates that see every factor, is
-        there to compare, and is not to be chosen.
+        A row per context tried, in that order: ``context``, ``size`` and ``tried``, the least validation NLL (mean over
+        folds) at any lambda. Of the steps of the search, judged once more, also ``lam``, ``loss``, its difference
+        ``worse`` from the least, with the standard error ``se``, ``within``, whether that is at most one standard
+        error, and ``chosen``. The last row, of gates that see every factor, is there to compare, and is not to be
+        chosen.
     description : str
         How it was searched, and by which rule it is chosen.
     seconds : float
@@ -80,7 +82,9 @@ def propose_context(
     Gates that see only the context, which is always listed, leak nothing of factors that are not listed. The search
     goes forward: from gates that see nothing, to the best single variable, to the best one besides it, and on while the
     loss gets smaller. Every context is fitted on each fold's training rows at three lambdas, all of these as one stack,
-    stopped and judged on the fold's validation rows; the lambda of the least mean loss counts.
+    stopped and judged on the fold's validation rows; the lambda of the least mean loss counts. The best of many looks
+    better than it is: the contexts on the way are therefore fitted once more, on parts dealt anew and from other
+    beginnings, and one of them is chosen by these losses alone.
 
     Parameters
     ----------
@@ -93,8 +97,8 @@ def propose_context(
     most : int
         Variables of a context, at most.
     cv : int or Splitter
-        A number of parts, each of which validates what is fitted to the others; or folds, whose training and validation
-        rows are used, and never their test rows.
+        A number of parts, each of which validates what is fitted to the others, dealt once for the search and twice
+        for the choice; or folds, whose training and validation rows are used for both, and never their test rows.
     groups : array (n,), optional
         Patient labels, as of a splitter.
     n_jobs : int
@@ -116,8 +120,8 @@ def propose_context(
     -----
     The standard error of the mean difference from the best context is the larger of two: by what each validation row
     adds to both losses (its terms in several folds taken together), and by the spread over folds, in which the chance
-    of training is, too. Neither knows that the best is the best of many: contexts of nearly equal loss are proposals
-    nearly as good. The same rows stopped the fits: the losses are a little too small, of all contexts alike.
+    of training is, too. Contexts of nearly equal loss are proposals nearly as good. The same rows stopped the fits: the
+    losses are a little too small, of all contexts alike.
 
     Examples
     --------
@@ -130,43 +134,50 @@ def propose_context(
     """
     start = time.perf_counter()
     _check(estimator, most, cv)
-    trials = _trials(estimator, X, y, cv, groups, random_state)
+    trials, judging = _trials(estimator, X, y, cv, groups, random_state)
     names = _candidates(trials.problem, candidates)
-    tried: dict[Context, Losses] = {(): trials.losses(())}
-    best: Context = ()
+    tried: dict[Context, float] = {(): trials.loss(())}
+    steps: list[Context] = [()]
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
-        while len(best) < min(most, len(names)):
-            wider = [(*best, name) for name in names if name not in best]
-            tried |= zip(wider, parallel(joblib.delayed(trials.losses)(one) for one in wider), strict=True)
-            least = min(wider, key=lambda one: _loss(tried[one]))
-            if _loss(tried[least]) >= _loss(tried[best]):
+        while len(steps[-1]) < min(most, len(names)):
+            wider = [(*steps[-1], name) for name in names if name not in steps[-1]]
+            tried |= zip(wider, parallel(joblib.delayed(trials.loss)(one) for one in wider), strict=True)
+            least = min(wider, key=tried.__getitem__)
+            if tried[least] >= tried[steps[-1]]:
                 break
-            best = least
-    table, context = _table(tried, trials.losses(None), trials.lam)
+            steps.append(least)
+        again = parallel(joblib.delayed(judging.losses)(one) for one in (*steps, None))
+    judged = _judged(steps, again, judging.lam)
     words = (
         f"forward search over {len(names)} variables, {len(tried)} contexts of at most {most}, on {len(trials.folds)} "
-        "folds; chosen: the smallest whose validation loss is within one standard error of the best"
+        f"folds; its {len(steps)} steps judged once more, on {len(judging.folds)} folds; chosen: the smallest whose "
+        "validation loss is within one standard error of the best"
     )
-    return ContextSearch(context, table, words, time.perf_counter() - start)
+    table = _table(tried, judged)
+    return ContextSearch(steps[int(judged["chosen"].argmax())], table, words, time.perf_counter() - start)
 
 
 @dataclass(frozen=True, eq=False)
 class _Trials:
-    """What all trials share: the rows, training and validation rows of each fold, and the lambdas."""
+    """What trials share: the rows, training and validation rows of each fold, the lambdas, and a seed for each fold."""
 
     estimator: Gated
     problem: Problem
     folds: Sequence[tuple[np.ndarray, np.ndarray]]
     lam: np.ndarray
+    seeds: Sequence[int]
+
+    def loss(self, context: Context) -> float:
+        """Return the mean validation loss of a context at the best lambda."""
+        return float(self.losses(context)[1].mean(axis=1).min())
 
     def losses(self, context: Context | None) -> Losses:
         """Fit a context at each lambda and fold, and return its losses."""
         problem, (training, validation) = self.problem, zip(*self.folds, strict=True)
-        models = len(self.lam) * len(self.folds)
-        seeds = problem.seeds * models
+        seeds = np.repeat(self.seeds, len(self.lam)).tolist()
         own = clone(self.estimator).set_params(context=None if context is None else list(context))
-        net = own._net(problem.design, problem.head, models).initialize(seeded(seeds)).to(problem.data.x.device)
-        lam = penalty_weights(net, {"gates": np.tile(self.lam, len(self.folds))})
+        net = own._net(problem.design, problem.head, len(seeds)).initialize(seeded(seeds)).to(problem.data.x.device)
+        lam = penalty_weights(net, {"gates": np.tile(self.lam, len(self.folds)).tolist()})
         fit(
             net, problem.head, problem.data, training, lam, seeded(seeds), problem.settings, problem.data, validation
         )  # fmt: skip
@@ -189,15 +200,16 @@ def _check(estimator, most, cv) -> None:
         raise InputError("SL-654", f"most={most!r}, cv={cv!r}.", "Give whole numbers, most=3 and cv=3, or a splitter.")
 
 
-def _trials(estimator: Gated, X, y, cv: int | Splitter, groups, seed: int) -> _Trials:
-    """Deal out the rows, prepare those that are used, and choose the lambdas."""
+def _trials(estimator: Gated, X, y, cv: int | Splitter, groups, seed: int) -> tuple[_Trials, _Trials]:
+    """Deal out the rows, prepare those that are used, and choose the lambdas: for the search, and to judge it."""
     labels = labels_of(X)
     causes = isinstance(estimator, CauseSpecificModel)
     y = Outcome.of(y, n_rows=len(labels), index=labels, causes=causes).to_y()
     if isinstance(cv, Splitter):
-        folds = [(fold.train, fold.validation) for fold in cv.folds(X, y, groups)]
+        folds = [(fold.train, fold.validation) for fold in cv.folds(X, y, groups)] * 2
+        searched = len(folds) // 2
     else:
-        folds = list(RepeatedKFold(cv, 1, seed).split(X, y, groups))
+        folds, searched = list(RepeatedKFold(cv, 1 + JUDGED, seed).split(X, y, groups)), cv
     used = np.unique(np.concatenate([rows for fold in folds for rows in fold]))
     place = [(np.searchsorted(used, train), np.searchsorted(used, validation)) for train, validation in folds]
     own = clone(estimator).set_params(context=None, lam=0.0, members=1, random_state=seed)
@@ -209,7 +221,13 @@ def _trials(estimator: Gated, X, y, cv: int | Splitter, groups, seed: int) -> _T
     problem = problem.limited(STEPS)
     dense = problem.initialize(own._maker(problem))
     problem.fit(dense, {"gates": [0.0]}, "dense fit")
-    return _Trials(own, problem, place, lambda_grid(problem, dense, 2)[-1] * np.array(SHARES))
+    lam = lambda_grid(problem, dense, 2)[-1] * np.array(SHARES)
+    seeds = more_seeds(problem.seeds, len(place))
+
+    def some(part: slice) -> _Trials:
+        return _Trials(own, problem, place[part], lam, seeds[part])
+
+    return some(slice(searched)), some(slice(searched, None))
 
 
 def _candidates(problem: Problem, asked: Iterable[str] | None) -> list[str]:
@@ -221,33 +239,38 @@ def _candidates(problem: Problem, asked: Iterable[str] | None) -> list[str]:
     return names
 
 
-def _loss(losses: Losses) -> float:
-    """Return the mean validation loss at the best lambda."""
-    return float(losses[1].mean(axis=1).min())
-
-
-def _table(tried: dict[Context, Losses], free: Losses, lam: np.ndarray) -> tuple[pd.DataFrame, Context]:
-    """Return the table of all contexts, and the one to propose."""
-    every = [*tried.values(), free]
-    place = [int(by_fold.mean(axis=1).argmin()) for _, by_fold in every]
-    parts, by_fold = (np.stack([each[k][i] for each, i in zip(every, place, strict=True)]) for k in (0, 1))
+def _judged(steps: list[Context], losses: Sequence[Losses], lam: np.ndarray) -> pd.DataFrame:
+    """Return a row for each step and for gates that see every factor, and mark the step to choose."""
+    place = [int(by_fold.mean(axis=1).argmin()) for _, by_fold in losses]
+    parts, by_fold = (np.stack([each[k][i] for each, i in zip(losses, place, strict=True)]) for k in (0, 1))
     loss = by_fold.mean(axis=1)
     best = int(loss[:-1].argmin())
     worse, se = loss - loss[best], _standard_error(parts - parts[best], by_fold - by_fold[best])
-    within, sizes = worse <= se, [*map(len, tried)]
-    chosen = min(np.flatnonzero(within[:-1]), key=lambda i: (sizes[i], loss[i]))
-    names = [*(" + ".join(one) or NONE for one in tried), EVERY]
-    table = pd.DataFrame({
-        "context": names,
-        "size": pd.array([*sizes, None], dtype="Int64"),
-        "lam": lam[place],
-        "loss": loss,
-        "worse": worse,
-        "se": se,
-        "within": within,
-        "chosen": np.arange(len(names)) == chosen,
-    })  # fmt: skip
-    return table, list(tried)[chosen]
+    chosen = np.flatnonzero((worse <= se)[:-1])[0]  # every step is larger than those before it
+    return pd.DataFrame(
+        {
+            "lam": lam[place],
+            "loss": loss,
+            "worse": worse,
+            "se": se,
+            "within": worse <= se,
+            "chosen": np.arange(len(loss)) == chosen,
+        },
+        index=[*map(_name, steps), EVERY],
+    )
+
+
+def _table(tried: dict[Context, float], judged: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of all contexts, with what is known of those that were judged."""
+    sizes = pd.array([*map(len, tried), None], dtype="Int64")
+    table = pd.DataFrame({"context": [*map(_name, tried), EVERY], "size": sizes, "tried": [*tried.values(), np.nan]})
+    table = table.join(judged, on="context")
+    flags = ["within", "chosen"]
+    return table.assign(**table[flags].astype("boolean").fillna(False).astype(bool))
+
+
+def _name(context: Context) -> str:
+    return " + ".join(context) or NONE
 
 
 def _standard_error(parts: np.ndarray, by_fold: np.ndarray) -> np.ndarray:
