@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 
 from survlspin.faithfulness import sampled_card
-from survlspin.faithfulness.sampled import MISSED, sample_of
+from survlspin.faithfulness.sampled import MISSED, few, sample_of
 from survlspin.study import Study
 
 __all__ = ["shared_card"]
-
-SHARES = ("leakage.share", "leakage.strata", "probes")  # of patients
-TRAINING = 20_000  # rows on which a predictor is learnt anew, at most
 
 
 def shared_card(
@@ -28,7 +25,7 @@ def shared_card(
     sample = sample_of(len(data.X))
     outcome = data.outcome
     y = data.y if (outcome.event[sample] != 0).sum() >= least else None
-    train = None if training is None or len(training.X) > TRAINING else (training.X, training.y)
+    train = None if training is None else (training.X, training.y)
     strata = outcome.stratum
     found = sampled_card(model, data.X, y, train=train, strata=strata, seen=seen, counted=counted).to_dict()
     found["note"] = found["note"].split(MISSED)[0]  # why may be a count
@@ -45,7 +42,6 @@ def _shown(measure: str, value: float | None, definition: str, n: int, least: in
         return {}
     if measure == "redundant":
         return {"definition": definition.split(": ")[0]}
-    count = round(value * n)
-    if measure in SHARES and any(0 < part < least for part in (count, n - count)):
+    if few(measure, value, n, least):
         return {"value": None, "definition": f"{definition}; hidden: below {least} patients, or all but so few"}
     return {"value": float(np.round(value, 3))}
