@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from survlspin import CauseSpecificCoxLLSPIN, CoxLLSPIN
-from survlspin.faithfulness import card, leakage, moved_rows, sampled, sampled_card
+from survlspin.faithfulness import card, leakage, moved_rows, sampled, sampled_card, unmeasured
 from survlspin.outcome import Outcome
 
 RNG = np.random.default_rng(0)
@@ -40,6 +40,25 @@ def test_with_outcomes_and_training_rows_it_is_the_card():
     found = sampled_card(model(), X[150:], Y[150:], train=train, counted=False, seen=True)
     pd.testing.assert_frame_equal(found.frame, card(model(), *train, X[150:], Y[150:]).frame)
     assert found.note == "Faithfulness card, of up to 2,000 rows that the model was made from, which flatters its C."
+
+
+def test_what_is_learnt_anew_is_learnt_on_a_sample_of_many_rows(monkeypatch):
+    monkeypatch.setattr(sampled, "TRAINING", 100)
+    rows = sampled.sample_of(150, 100)
+    found = sampled_card(model(), X[150:], Y[150:], train=(X[:150], Y[:150]))
+    own = card(model(), X.iloc[rows], Y[rows], X[150:], Y[150:])
+    assert len(set(rows)) == 100
+    pd.testing.assert_frame_equal(found.frame, own.frame)
+    assert found.note.endswith("110 rows. What is learnt anew is learnt on a sample of 100 training rows.")
+
+
+def test_lines_that_are_known_take_the_place_of_others():
+    known = {"probes": [("probes", 0.5, "elsewhere"), ("probes.more", 0.25, "there, too")]}
+    for found in (sampled_card(model(), X[150:], known=known), unmeasured("no model", "A note.", known)):
+        lines = found.frame.set_index("measure")
+        assert lines.loc[["probes", "probes.more"], "value"].tolist() == [0.5, 0.25]
+        assert lines.index.tolist().index("probes.more") == lines.index.tolist().index("stability.members") - 1
+        assert "not known" in lines.loc["C.masked_refit", "definition"]
 
 
 def test_of_many_rows_a_sample_is_taken_and_of_very_many_none_is_marked(monkeypatch):
