@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Table:
     def masked(self, least: int) -> pd.DataFrame:
         """Return the frame with counts from 1 to ``least - 1`` as text, "<least", and what gives them away left out.
 
-        Where counts make a total (`within`) and one of them is hidden, the next smallest is, too.
+        Where counts make a total (`within`) so are others from which these could be had: see `hidden_counts`.
         """
         frame = self.frame.reset_index(drop=True)
         total = None if self.within is None else frame[self.within].ne(frame[self.within].shift()).cumsum()
@@ -188,7 +189,10 @@ def shown(count: int, least: int) -> int | str:
 
 
 def hidden_counts(counts: np.ndarray, least: int) -> np.ndarray:
-    """Return which counts of one total are hidden, bool (k,): the small ones, and with a single one the next smallest.
+    """Return which counts of one total that is known are hidden, bool (k,): small ones, and others that tell of them.
+
+    What is left of the total must leave open that each hidden count is `least` or more: see
+    `survlspin.publish.suppression.suppress`. Where all others are 0 nothing can.
 
     Examples
     --------
@@ -196,7 +200,14 @@ def hidden_counts(counts: np.ndarray, least: int) -> np.ndarray:
     [True, True, False, False]
     """
     counts = np.asarray(counts, dtype=float)
-    hidden = (counts >= 1) & (counts < least)
-    if hidden.sum() == 1 and (rest := ~hidden & (counts > 0)).any():
-        hidden[np.where(rest, counts, np.inf).argmin()] = True
-    return hidden
+    return np.array(_hidden(tuple(np.where(np.isnan(counts), 0, counts).astype(int).tolist()), least), dtype=bool)
+
+
+@cache
+def _hidden(counts: tuple[int, ...], least: int) -> list[bool]:
+    from survlspin.publish.suppression import CountTable, suppress
+
+    places = range(len(counts))
+    table = CountTable({"total": sum(counts), **dict(enumerate(counts))}, [("total", places)])
+    [safe] = suppress([table], least)
+    return [safe.counts[place] is None for place in places]

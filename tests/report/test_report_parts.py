@@ -14,9 +14,12 @@ from survlspin.report.parts import Table, hidden_counts, number, shown, stems
         ([0, 40, 50], 5, [False, False, False]),
         ([3, 0, 0], 5, [True, False, False]),
         ([5, 40], 5, [False, False]),
+        ([1, 1, 50], 5, [True, True, True]),
+        ([2, 2, 2, 200, 100], 5, [True, True, True, False, True]),
+        ([3, np.nan, 40], 5, [True, False, True]),
     ],
 )
-def test_a_single_small_count_takes_another_one_with_it(counts, least, hidden):
+def test_small_counts_take_others_with_them_that_tell_of_them(counts, least, hidden):
     assert hidden_counts(np.array(counts), least).tolist() == hidden
 
 
