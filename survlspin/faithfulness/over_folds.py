@@ -37,14 +37,14 @@ def over_folds(runs: Runs, model: str) -> dict[str, list[Line]]:
     """
     fits = [fit for fit in runs.fits if fit.model == model]
     found = stability_of(fits, runs.folds, len(runs.patient))
-    folds = found["folds"]
-    few = "there is one fold" if folds < 2 else "no row is listed by two of them"
-    none = "there is one fold" if folds < 2 else "all sets are empty or full"
-    words = f"of {SETS}, {folds} folds"
+    one = "there is one fold" if found["folds"] < 2 else ""
+    few, none = one or "no row is listed by two of them", one or "all sets are empty or full"
     lines = [
         _line(FOLDS, found["patient_jaccard"], PAIRS, few),
-        _line(f"{FOLDS}.jaccard", found["jaccard"], f"mean Jaccard index over pairs {words}", none),
-        _line(f"{FOLDS}.nogueira", found["nogueira"], f"Nogueira's measure {words}: 1 all alike, 0 as by chance", none),
+        _line(f"{FOLDS}.jaccard", found["jaccard"], f"mean Jaccard index over pairs of {SETS}", none),
+        _line(
+            f"{FOLDS}.nogueira", found["nogueira"], f"Nogueira's measure of {SETS}: 1 all alike, 0 as by chance", none
+        ),
     ]
     if not runs.probes:
         return {FOLDS: lines}

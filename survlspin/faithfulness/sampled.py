@@ -113,5 +113,7 @@ def unmeasured(why: str, note: str, known: Known | None = None) -> Card:
 
 def few(measure: str, value: float, n: int, least: int) -> bool:
     """Return whether a measure is a share of n patients that stands for 1 to ``least - 1``, or for all but so few."""
+    if measure not in SHARES or np.isnan(value):
+        return False
     count = round(value * n)
-    return measure in SHARES and any(0 < part < least for part in (count, n - count))
+    return any(0 < part < least for part in (count, n - count))

@@ -117,7 +117,8 @@ def _viewed(part: Text | Table | Figure, tables: dict[str, pd.DataFrame], drawn:
         "rows": list(_rows(frame.head(MOST), part, numeric)),
         "length": len(frame),
         "cut": len(frame) > MOST,
-        "long": len(frame) > LONG,
+        "long": len(frame) > LONG and not part.open,
+        "told": part.told,
     }
 
 

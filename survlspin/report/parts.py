@@ -52,6 +52,10 @@ class Table:
         Columns that count patients or events -> the columns that would give a hidden count away (its share).
     within : str, optional
         The column whose equal neighbours make one total, in which a single hidden count would be known from the rest.
+    open : bool
+        Never folded away, however long.
+    told : bool
+        The last of three columns says what the row is: in a narrow window it is below the other two.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Table:
     formats: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     within: str | None = None
+    open: bool = False
+    told: bool = False
 
     def masked(self, least: int) -> pd.DataFrame:
         """Return the frame with counts from 1 to ``least - 1`` as text, "<least", and what gives them away left out.

@@ -500,7 +500,7 @@ def test_the_card_is_that_of_the_rows_judged_on(alone):
     assert section.facts["faithfulness.stability.folds"] is None
     assert tables(section)["faithfulness"]["Measure"].tolist() == found.frame["measure"].tolist()
     assert section.parts[0].note.startswith(f"Of {len(judged.rows):,} rows. ")
-    assert f" For {100 * own['leakage.share']:.0f} % of patients" in section.lead
+    assert f" For {100 * own['leakage.share']:.1f} % of patients" in section.lead
     assert section.facts["interpretability.count.mean"] == alone.model.n_selected(parts[1][0]).mean()
     assert sets(alone).facts["sets.LLSPIN.median"] == alone.model.n_selected(parts[1][0]).median()
     assert not [name for name in section.facts if name.startswith("interpretability.leakage")]  # it is on the card
@@ -566,7 +566,7 @@ def test_where_everything_is_listed_it_is_said(alone):
     section = faithful(plain, card_of(plain))
     assert "lists every factor" in words(section)
     assert section.facts["faithfulness.leakage.share"] == 0
-    assert "nobody" in section.lead
+    assert "nobody's log-hazard moves" in section.lead
 
 
 def test_figures_can_be_drawn_and_say_what_is_seen(sections):

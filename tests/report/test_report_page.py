@@ -100,6 +100,15 @@ def test_long_tables_are_folded_and_cut_on_the_page_alone(page):
     assert len(pd.read_csv(page[0] / "tables" / "long.csv")) == 200
 
 
+def test_a_table_that_is_to_be_seen_is_not_folded_and_one_that_is_told_says_so(tmp_path):
+    frame = pd.DataFrame({"i": range(20), "n": range(20), "what": "words"})
+    tables = [Table("seen", "Seen", frame, open=True, told=True), Table("folded", "Folded", frame)]
+    write(report(sections=[Section("data", "Data", "Lead", tables)]), tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert re.findall(r'<(\w+) class="table"', text) == ["div", "details"]
+    assert text.count('<table class="told">') == 1
+
+
 def test_cells_are_written_for_people_on_the_page_and_in_full_in_the_file(page):
     assert "43.1%" in page[2]
     assert ">–</td>" in page[2]
