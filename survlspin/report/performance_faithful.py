@@ -23,6 +23,7 @@ SAMPLE = 500  # rows of the measures beside the card
 TITLE, ASKED = "Faithfulness", "Is the set of factors that is listed for a patient what the answer rests on?"
 UNFITTED = "a study fits a model for use to all its rows when it is finished, and only then"
 ALL = "The model lists every factor for every patient that was looked at: nothing is left out."
+ELSEWHERE = "C on rows that fits did not train on is under Discrimination. "
 NOTE = "None of these numbers shows that a factor matters in nature, or that a patient's set is the right one."
 HIDDEN = "; hidden: too few patients, or all but too few"
 ON_THE_CARD = "leakage"  # with all that begins so
@@ -82,7 +83,7 @@ def faithful(subject: Subject, card: Card) -> Section:
         )
     frame = frame.assign(value=frame["value"].astype(object).where(frame["value"].notna(), None))
     frame.columns = ["Measure", "Value", "What it is"]
-    note = f"{card.note.replace('Faithfulness card, of', 'Of', 1)} {NOTE}"
+    note = f"{card.note.replace('Faithfulness card, of', 'Of', 1)} {ELSEWHERE * (subject.runs is not None)}{NOTE}"
     parts: list[Text | Table] = [Table("faithfulness", title, frame, note, open=True, told=True)]
     if subject.model is not None:
         parts.append(_beside(subject, facts))
