@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,7 @@ from ..faithfulness.sampled import few, sample_of
 from ..metrics.interpretability import explained, interpretability
 from .parts import Section, Table, Text
 from .performance_means import UNDEFINED, plain
-
-if TYPE_CHECKING:
-    from .source import Subject
+from .source import Subject, set_apart
 
 __all__ = ["card_of", "faithful"]
 
@@ -62,7 +60,7 @@ def _rows(subject: Subject) -> tuple[np.ndarray, np.ndarray | None]:
         return (judged, np.setdiff1d(everyone, judged)) if subject.external else (everyone, everyone)
     if subject.apparent is not None:
         return judged, subject.apparent.rows
-    return judged, None if subject.development is None else np.arange(len(subject.development.X))
+    return judged, None if subject.development is None else set_apart(subject.development, subject.call)[0]
 
 
 def faithful(subject: Subject, card: Card) -> Section:

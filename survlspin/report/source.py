@@ -257,15 +257,21 @@ def _of_model(path: Path, data: Study, development: Study | None, call: dict[str
 
 def _own_rows(model: CoxModel, data: Study, call: dict[str, Any]) -> tuple[Judged, Judged, str]:
     """Judge a model on rows of the data that it was made from: those set apart, if any were; and on its own."""
-    if not call["test"]:
-        everyone = np.arange(len(data.X))
-        own = judged_by(model, data, everyone, everyone)
+    trained, rows = set_apart(data, call)
+    if not len(rows):
+        own = judged_by(model, data, trained, trained)
         return own, own, "the rows that the model was made from, which flatters it (apparent performance)"
-    from survlspin.sample import sample_of
-
-    trained, rows = sample_of(data).apart(call["test"], call["seed"])
     pair = (judged_by(model, data, each, trained) for each in (rows, trained))
     return *pair, "rows set apart before the fit, which chose nothing"
+
+
+def set_apart(data: Study, call: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of data that the call of a fit trained on, and those that it set apart before."""
+    if not call["test"]:
+        return np.arange(len(data.X)), np.arange(0)
+    from survlspin.sample import sample_of
+
+    return sample_of(data).apart(call["test"], call["seed"])
 
 
 def _other_rows(model: CoxModel, data: Study, known: bool) -> tuple[Judged, None, str]:

@@ -509,15 +509,16 @@ def test_the_card_is_that_of_the_rows_judged_on(alone):
 
 
 def test_a_model_of_other_data_is_learnt_anew_on_its_own(alone):
-    other = replace(alone, apparent=None, external=True)
+    other = replace(alone, apparent=None, external=True, call={"test": None})
     value = card_of(other).frame.set_index("measure")["value"]
     assert value[["C.mask_only", "C.masked_refit"]].isna().all()
-    own = card_of(replace(other, development=replace(alone.data, **_half(alone)))).frame.set_index("measure")["value"]
-    pd.testing.assert_series_equal(own, card_of(alone).frame.set_index("measure")["value"])
-
-
-def _half(alone):
-    return {"X": alone.data.X.iloc[alone.apparent.rows], "y": alone.data.y[alone.apparent.rows]}
+    rows = alone.apparent.rows
+    made = replace(alone.data, X=alone.data.X.iloc[rows], y=alone.data.y[rows])
+    pd.testing.assert_frame_equal(card_of(replace(other, development=made)).frame, card_of(alone).frame)
+    apart = replace(other, development=made, call={"test": 0.5, "seed": 0})
+    own = card_of(apart).frame.set_index("measure")["value"]
+    assert own["C"] == value["C"]
+    assert own["C.masked_refit"] != card_of(alone).frame.set_index("measure")["value"]["C.masked_refit"]
 
 
 def test_a_study_without_a_model_for_use_has_what_its_folds_say(subject):
