@@ -68,12 +68,12 @@ def faithful(subject: Subject, card: Card) -> Section:
     frame = _shown(card.frame, len(sample_of(len(_rows(subject)[0]))), subject.min_cell)
     title = f"Faithfulness card, {subject.reference if subject.model is None else type(subject.model).__name__}"
     facts: dict[str, Any] = {f"faithfulness.{row.measure}": plain(row.value) for row in frame.itertuples()}
-    lead = ASKED
-    leaks = facts["faithfulness.leakage.share"]
+    lead, leaks = ASKED, facts["faithfulness.leakage.share"]
     if leaks:
+        facts["faithfulness.leaks"] = share = f"{100 * leaks:.1f} %"
         lead += (
-            f" For {100 * leaks:.1f} % of patients it is not all: factors that are not listed move their answer, "
-            "since gates may look at what they then close."
+            f" For {share} of patients it is not all: factors that are not listed move their answer, since gates may "
+            "look at what they then close."
         )
     elif leaks == 0:
         lead += (

@@ -31,6 +31,7 @@ FACTS = {
         ({"subgroups.names": None}, "no subgroups were named"),
         ({"outcome.late_entry": True}, "under observation late"),
         ({"model.gates_see_all": True}, "the gates see every predictor"),
+        ({"model.gates_see_all": True, "faithfulness.leaks": "0.7 %"}, "the log-hazard of 0.7 % of patients moves"),
         ({"model.full": None}, "no single fitted model is specified"),
         ({"data.min_cell": 0}, "small counts are not hidden"),
         ({"comparators.unclear": ["Cox PH", "Forest"]}, "Which of LLSPIN and Cox PH, Forest ranks patients better"),

@@ -500,7 +500,8 @@ def test_the_card_is_that_of_the_rows_judged_on(alone):
     assert section.facts["faithfulness.stability.folds"] is None
     assert tables(section)["faithfulness"]["Measure"].tolist() == found.frame["measure"].tolist()
     assert section.parts[0].note.startswith(f"Of {len(judged.rows):,} rows. ")
-    assert f" For {100 * own['leakage.share']:.1f} % of patients" in section.lead
+    assert section.facts["faithfulness.leaks"] == f"{100 * own['leakage.share']:.1f} %"
+    assert f" For {section.facts['faithfulness.leaks']} of patients" in section.lead
     assert section.facts["interpretability.count.mean"] == alone.model.n_selected(parts[1][0]).mean()
     assert sets(alone).facts["sets.LLSPIN.median"] == alone.model.n_selected(parts[1][0]).median()
     assert not [name for name in section.facts if name.startswith("interpretability.leakage")]  # it is on the card
