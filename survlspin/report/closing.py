@@ -123,7 +123,7 @@ LIMITS: tuple[tuple[Callable[[Facts], Any], str], ...] = (
     (
         lambda f: f.get("model.gates_see_all") and f.get("faithfulness.leaks"),
         "That the listed risk factors are all that a prediction depends on: the gates see every predictor, and with "
-        "factors that are not listed redrawn the log-hazard of {faithfulness.leaks} of patients moves by more than 0.2.",
+        "factors redrawn that are not listed the log-hazard of {faithfulness.leaks} of patients moves by over 0.2.",
     ),
     (
         lambda f: f.get("model.full") is None,
