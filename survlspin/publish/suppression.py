@@ -53,7 +53,8 @@ class CountTable:
 def suppress(tables: Sequence[CountTable], least: int) -> list[CountTable]:
     """Hide counts of linked tables so that `audit` finds nothing.
 
-    Every count from 1 to ``least - 1`` is hidden, then the smallest others that are needed; zeros are never hidden.
+    Every count from 1 to ``least - 1`` is hidden, then others that are needed, rather those of later tables, and of one
+    table small ones; zeros are never hidden.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def _by_sums(web: _Web, hidden: set[Cell], least: int) -> list[Cell]:
     while sums:
         i = sums.pop()
         while web.told_by(i, hidden, least):
-            chosen.append(web.next_to_hide([i], hidden))
+            chosen.append(web.next_to_hide(i, hidden))
             hidden.add(chosen[-1])
             sums += web.sums_of[chosen[-1]]
     return chosen
@@ -116,10 +117,11 @@ def _by_solving(web: _Web, small: Iterable[Cell], hidden: set[Cell], least: int,
     while unsure:  # a cell that is safe stays so when others are hidden
         for cell, told in web.sifted(list(unsure), hidden, least, whole):
             if told:
-                chosen.append(next(filter(None, (web.next_to_hide(sums, hidden) for sums in web.rings(cell, hidden)))))
-                hidden.add(chosen[-1])
-                break
+                chosen += web.cheapest(cell, hidden, least)
+                hidden.update(chosen)
             del unsure[cell]
+            if told:
+                break
     return chosen
 
 
@@ -173,6 +175,7 @@ class _Web:
             self.silent |= table.silent
             self.unnamed |= table.silent | table.pooled
             self.sums += [(total, *parts) for total, parts in table.sums]
+        self.last, self.most = max(self.table.values(), default=0), max(filter(None, self.counts.values()), default=1)
         for i, cells in enumerate(self.sums):
             for cell in cells:
                 self.sums_of[cell].append(i)
@@ -229,22 +232,20 @@ class _Web:
             if cell not in self.silent
         )
 
-    def rings(self, cell: Cell, hidden: set[Cell]) -> Iterator[list[int]]:
-        """Yield the sums of a hidden cell, then those of the hidden cells in these, and so on."""
-        done, ring = set(), [cell]
-        while sums := sorted({i for each in ring for i in self.sums_of[each]} - done):
-            yield sums
-            done.update(sums)
-            ring = [each for i in sums for each in self.sums[i] if each in hidden]
+    def next_to_hide(self, i: int, hidden: set[Cell]) -> Cell:
+        """Return the count that costs least among those shown in a sum, of equal ones a part."""
+        return min((cell for cell in self.sums[i][::-1] if cell not in hidden and self.counts[cell]), key=self.cost)
 
-    def next_to_hide(self, sums: Iterable[int], hidden: set[Cell]) -> Cell | None:
-        """Return the count that costs least among those shown in some sums, of equal ones a part; None for none."""
-        shown = [cell for i in sums for cell in self.sums[i][::-1] if cell not in hidden and self.counts[cell]]
-        return min(shown, key=self.cost, default=None)
+    def cheapest(self, cell: Cell, hidden: set[Cell], least: int) -> list[Cell]:
+        """Return the counts that cost least among those which, hidden, make a hidden cell safe."""
+        piece = _Piece(self, {each for each, n in self.counts.items() if n or each in hidden})
+        piece.whole = True
+        cost = {each: self.cost(each) for each in piece.place if each not in hidden}
+        return piece.cheapest(cell, least, cost, [self.counts[each] for each in cost])
 
-    def cost(self, cell: Cell) -> tuple[int, int]:
-        """Return what is lost where a count is hidden: those of later tables count for less, then small ones."""
-        return -self.table[cell], self.counts[cell]
+    def cost(self, cell: Cell) -> float:
+        """Return what is lost where a count is hidden: for each later table a quarter; of one table up to twice."""
+        return 4 ** (self.last - self.table[cell]) * (1 + self.counts[cell] / self.most)
 
 
 class _Piece:
@@ -307,9 +308,24 @@ class _Piece:
     def _most(self, at: np.ndarray, least: int) -> np.ndarray:
         """Return counts that the cells can have, with as many as can be in those `at`, but up to `least` in each."""
         m, k = len(self.place), len(at)
-        own = coo_array((np.ones(k), (np.arange(k), at)), (k, m))
-        link = LinearConstraint(hstack([own, -eye_array(k)]), 0, np.inf)  # what counts is at most the cell
+        link = LinearConstraint(self._beside(at, -1), 0, np.inf)  # what counts is at most the cell
         return self._solve(np.repeat([0.0, -1.0], [m, k]), np.repeat([np.inf, least], [m, k]), link)[:m]
+
+    def cheapest(self, cell: Cell, least: int, cost: Mapping[Cell, float], counts: Sequence[int]) -> list[Cell]:
+        """Return which cells move from their `counts`, by least cost times distance, where a cell is safe."""
+        m, at = len(self.place), np.array([self.place[each] for each in cost])
+        far = [LinearConstraint(self._beside(at, -1), -np.inf, counts)]  # at least this far above, or below
+        far += [LinearConstraint(self._beside(at, 1), counts, np.inf)]
+        aim, own = np.append(np.zeros(m), [*cost.values()]), np.eye(1, m + len(at), self.place[cell])
+        safe = [(least, np.inf)] + [(0, 0)] * bool(self.silent[self.place[cell]])
+        found = [self._solve(aim, np.inf, *far, LinearConstraint(own, *limits)) for limits in safe]
+        moved = np.abs(min(found, key=lambda x: aim @ x)[at] - counts) > NEAR
+        return [each for each, is_so in zip(cost, moved, strict=True) if is_so]
+
+    def _beside(self, at: np.ndarray, sign: int) -> coo_array:
+        """Return a matrix that adds to each of the cells `at` a further variable, or takes it away."""
+        k = len(at)
+        return hstack([coo_array((np.ones(k), (np.arange(k), at)), (k, len(self.place))), sign * eye_array(k)])
 
     def _solve(self, aim: np.ndarray, most: np.ndarray | float, *further: LinearConstraint) -> np.ndarray:
         """Return the solution with the smallest ``aim @ x``; there may be more variables than cells."""

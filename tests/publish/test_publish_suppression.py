@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from survlspin.errors import InputError
+from survlspin.publish.counting import ALL, Population, counted_sets, counted_subgroup
 from survlspin.publish.suppression import CountTable, audit, suppress
 
 
@@ -81,6 +82,16 @@ def test_later_tables_give_way_first():
     shown = merged(suppress([first, second], 5))
     assert (shown["all"], shown["a"], shown["b"], shown["u"]) == (90, 50, 40, 20)
     assert shown["x"] is shown["y"] is None
+
+
+@pytest.mark.parametrize(("seed", "n"), [(11, 92), (37, 92), (59, 98)])
+def test_the_total_is_shown_where_details_can_be_hidden_instead(seed, n):
+    rng = np.random.default_rng(seed)
+    people = Population(("a", "b"), rng.random((n, 2)) < rng.uniform(0.1, 0.9, 2))
+    level = rng.choice(3, n, p=rng.dirichlet(np.ones(3)))
+    shown = suppress([CountTable({ALL: n}), counted_sets(people), counted_subgroup(people, "g", level, 3)], 11)
+    assert merged(shown)[ALL] == n
+    assert audit(shown, 11) == {}
 
 
 def test_what_is_printed_nowhere_is_protected_too():
