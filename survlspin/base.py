@@ -11,6 +11,14 @@ from sklearn.base import BaseEstimator
 from .design import Design
 
 
+def linear(x: np.ndarray, coef: np.ndarray) -> np.ndarray:
+    """Return the products (n,) or (n, k) of rows (n, p) and coefficients (p,) or (p, k), each row's by itself.
+
+    Other than of a matrix product, no bit of a row's answer depends on which rows are asked with it.
+    """
+    return np.einsum("ij,j...->i...", x, coef)
+
+
 class DesignEstimator(BaseEstimator):
     """An estimator that looks at X through a fitted `Design`.
 

@@ -94,6 +94,16 @@ def require_same_curves(loaded, model, **strata):
             np.testing.assert_array_equal(a, b)
 
 
+def require_same_pieces(model):
+    """Rows asked in pieces of 1, 7 and 1000 get the answers that they get at once, to the last bit."""
+    ask = getattr(model, "predict_proba", model.predict)
+    many = pd.concat([X.assign(size=X["size"] + i) for i in range(10)], ignore_index=True)
+    whole = ask(many)
+    for size, stop in ((1, 20), (7, 140), (1000, len(many))):
+        found = [ask(many[start : start + size]) for start in range(0, stop, size)]
+        np.testing.assert_array_equal(np.concatenate(found), whole[:stop])
+
+
 # ---- every estimator ----
 
 
@@ -106,6 +116,7 @@ def test_every_estimator_comes_back_as_it_was(name, tmp_path):
     require_no_rows(tmp_path / "model", model)
     require_same(loaded, model)
     require_same_curves(loaded, model)
+    require_same_pieces(model)
     np.testing.assert_array_equal(loaded.fit(X, y).predict(X), model.predict(X))
 
 

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import linear
 from ..errors import InputError, InputWarning
 from ..heads import Cox
 from ..outcome import Outcome, check_enough_events
@@ -80,7 +81,7 @@ class LifelinesCoxPH(CoxModel):
 
     def predict(self, X) -> np.ndarray:
         """Return the log-risk of each row (n,); 0 is the reference patient."""
-        return self._columns(X) @ self.coef_.to_numpy()
+        return linear(self._columns(X), self.coef_.to_numpy())
 
 
 def _fit_lifelines(table: pd.DataFrame, columns: dict[str, str], penalizer: float):
@@ -191,7 +192,7 @@ class CoxLasso(CoxModel):
 
     def predict(self, X) -> np.ndarray:
         """Return the log-risk of each row (n,); 0 is the reference patient."""
-        return self._columns(X) @ self.coef_.to_numpy()
+        return linear(self._columns(X), self.coef_.to_numpy())
 
     def selected(self, X) -> pd.DataFrame:
         """Return the factors with a coefficient, bool (n, G): the same for every row."""

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import linear
 from ..competing import CauseSpecificModel, CompetingRisksEstimator, causes_of
 from ..design import Design
 from ..errors import InputError, InputWarning
@@ -149,7 +150,7 @@ class CauseSpecificCoxPH(CauseSpecificModel):
     def predict(self, X) -> np.ndarray:
         """Return the log-risk of each cause (n, causes); 0 is the reference patient's."""
         check_is_fitted(self, "coef_")
-        return self.design_.transform(X, dtype=np.float64) @ np.nan_to_num(self.coef_.to_numpy())
+        return linear(self.design_.transform(X, dtype=np.float64), np.nan_to_num(self.coef_.to_numpy()))
 
     def summary(self, cause: int = 1) -> pd.DataFrame:
         """Return one row for each coefficient of a cause, with the columns of lifelines' ``summary``."""

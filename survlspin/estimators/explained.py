@@ -48,7 +48,7 @@ class Explainer:
         size = max(min(BLOCK, CHUNK // self.basis.members), 1)
         for start in range(0, max(len(x), 1), size):
             rows = slice(start, start + size)
-            yield self.explain(x[rows], values.iloc[rows])
+            yield self.explain(x[rows].double(), values.iloc[rows])
 
     @torch.no_grad()
     def explain(self, x: Tensor, values: pd.DataFrame) -> Explanation:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from .._messages import listed
-from ..base import DesignEstimator
+from ..base import DesignEstimator, linear
 from ..errors import InputError, InputWarning
 from ..outcome import Outcome
 from .coxph_newton import Likelihood, Penalty, Point, Solution, independent, maximise
@@ -42,7 +42,7 @@ class LinearCox(DesignEstimator, ABC):
     def predict(self, X) -> np.ndarray:
         """Return the log-risk of each row (n,); 0 is the reference patient's."""
         check_is_fitted(self, "coef_")
-        return self._columns(X) @ np.nan_to_num(self.coef_.to_numpy())
+        return linear(self._columns(X), np.nan_to_num(self.coef_.to_numpy()))
 
     def _solve(self, likelihood: Likelihood, robust: bool, cluster: np.ndarray | None) -> np.ndarray:
         """Maximise the likelihood; set coefficients, variances and tests; return the coefficients (p,)."""

@@ -157,8 +157,11 @@ class NetEstimator(DesignEstimator, ABC):
 
     def _outputs(self, X) -> np.ndarray:
         """Return the members' mean output for each row, (n, k)."""
-        eta = predict(*self._fitted(X)).double().cpu().numpy()
-        return (eta - self.center_[:, None]).mean(0)
+
+        def mean(eta: Tensor, _) -> Tensor:
+            return torch.from_numpy((eta.cpu().numpy() - self.center_[:, None]).mean(0))
+
+        return predict(*self._fitted(X), mean).numpy()
 
     def _maker(self, problem: Problem) -> Callable[[int], Net]:
         return lambda models: self._net(problem.design, problem.head, models)
@@ -255,9 +258,9 @@ class NetEstimator(DesignEstimator, ABC):
         return self
 
     def _fitted(self, X) -> tuple[Net, Tensor]:
-        """Return net and design of the rows X, in float64: no answer then depends on which rows are asked together."""
+        """Return the net in float64, and the design of the rows X."""
         check_is_fitted(self, "net_")
-        return copy.deepcopy(self.net_).double(), self._x(self.design_, self._table(X)).double()
+        return copy.deepcopy(self.net_).double(), self._x(self.design_, self._table(X))
 
     def _x(self, design: Design, X) -> Tensor:
         return torch.from_numpy(design.transform(X)).to(self._device())

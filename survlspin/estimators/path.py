@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import clone
-from torch import Tensor
 
 from ..errors import InputError
 from ..nets import Net
@@ -248,7 +247,5 @@ def extended(
 
 def used_factors(problem: Problem, net: Net) -> np.ndarray:
     """Return which factors any member uses for each training row, bool (n, factors)."""
-    blocks: list[Tensor] = []
-    x, _ = problem.training()
-    predict(net, x, lambda parts: blocks.append(net.selected(parts).any(0).cpu()))
-    return by_factor(torch.cat(blocks).numpy(), problem.design)
+    used = predict(net, problem.training()[0], lambda _, parts: net.selected(parts).any(0))
+    return by_factor(used.cpu().numpy(), problem.design)

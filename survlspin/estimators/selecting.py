@@ -9,7 +9,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
@@ -60,7 +59,7 @@ class Selecting(NetEstimator, ABC):
         design, output = self.design_, self._place(cause)
         context = np.zeros(len(design.factors), dtype=bool)
         context[design.group[self._context(design)]] = True
-        linear = "coef" in net.eval()(torch.zeros_like(x[:1]))[1]
+        linear = "coef" in net.eval()(x[:1].double())[1]
         basis = Basis(
             factors=design.factors,
             units=_units(design),
@@ -91,10 +90,8 @@ class Selecting(NetEstimator, ABC):
 
     def _by_column(self, X, value: Callable[[Net, dict[str, Tensor]], Tensor]) -> np.ndarray:
         """Return ``value(net, parts)`` (n, p) of every block of rows."""
-        blocks: list[Tensor] = []
         net, x = self._fitted(X)
-        predict(net, x, lambda parts: blocks.append(value(net, parts).cpu()))
-        return torch.cat(blocks).numpy()
+        return predict(net, x, lambda _, parts: value(net, parts)).cpu().numpy()
 
     def _frame(self, X, values: np.ndarray) -> pd.DataFrame:
         """Return values (n, factors) with the index of X."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ..errors import InputError, InputWarning
 from ..estimators.net import NetEstimator
@@ -257,9 +256,8 @@ def _members(model, X) -> list[np.ndarray]:
     if not isinstance(model, Selecting):
         return []
     net, x = model._fitted(X)
-    blocks: list[torch.Tensor] = []
-    predict(net, x, lambda parts: blocks.append(net.selected(parts).cpu()))
-    return [by_factor(member, model.design_) for member in torch.cat(blocks, 1).numpy()]
+    used = predict(net, x, lambda _, parts: net.selected(parts)).cpu().numpy()
+    return [by_factor(member, model.design_) for member in used]
 
 
 def _alike(lists: Sequence[np.ndarray]) -> float:

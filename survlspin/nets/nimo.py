@@ -28,6 +28,7 @@ LEAST_SCALE, LEAST_COLUMN = 0.02, 0.05  # and so is one below these, whatever th
 
 FLAT = 1e-12  # squared size below which the penalties' slope ends
 ENTRIES = 20_000_000  # entries of the widest layer in one pass without gradients
+STEP = 64  # rows of such a pass come in multiples of this: products of few rows add up in another order
 
 
 class NIMO(Net):
@@ -210,7 +211,8 @@ class NIMO(Net):
         rows = x.shape[1]
         if not torch.is_grad_enabled():
             widest = max(layer.weight.shape[1] for layer in cast("list[Affine]", self.deep))
-            rows = max(ENTRIES // (self.models * count * widest), 1)
+            rows = ENTRIES // (self.models * count * widest)
+            rows = rows - rows % STEP or max(rows, 1)
         parts = x.split(rows, 1)
         noises = [None] * len(parts) if noise is None else noise.split(rows, 1)
         out = torch.cat([self._corrections(part, own, column) for part, own in zip(parts, noises, strict=True)], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..heads import Head
 from ..nets import Net
@@ -13,6 +13,7 @@ from .rows import Rows
 from .step import Data
 
 CHUNK = 100_000  # rows times models of one pass
+STEP = 64  # products of fewer rows add up in another order
 
 
 def blocks(n: int, models: int) -> list[slice]:
@@ -21,17 +22,24 @@ def blocks(n: int, models: int) -> list[slice]:
     return [slice(i, i + size) for i in range(0, max(n, 1), size)]
 
 
+def padded(x: Tensor) -> Tensor:
+    """Return rows (..., n, p) with rows of 0 below: no bit of an answer then goes by which rows are asked."""
+    return nn.functional.pad(x, (0, 0, 0, -x.shape[-2] % STEP))
+
+
 @torch.no_grad()
-def predict(net: Net, x: Tensor, visit: Callable[[dict[str, Tensor]], None] | None = None) -> Tensor:
-    """Return the outputs (B, n, k) for the rows `x` (n, p); call `visit` with each block's parts, in order."""
+def predict(net: Net, x: Tensor, value: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None) -> Tensor:
+    """Return the outputs (B, n, k) for the rows `x` (n, p), or of each block's outputs and parts a `value` (..., n, m).
+
+    Whatever the type of `x`, the pass is in the net's.
+    """
     net.eval()
-    out = []
+    dtype, out = next(net.parameters()).dtype, []
     for block in blocks(len(x), net.models):
-        eta, parts = net(x[block])
-        out.append(eta)
-        if visit is not None:
-            visit(parts)
-    return torch.cat(out, 1)
+        rows = x[block].to(dtype)
+        eta, parts = net(padded(rows))
+        out.append((eta if value is None else value(eta, parts))[..., : len(rows), :])
+    return torch.cat(out, -2)
 
 
 @torch.no_grad()
