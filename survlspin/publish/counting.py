@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from survlspin.publish.suppression import CountTable
 
@@ -36,10 +37,12 @@ class Population:
     @cached_property
     def sets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The sets that there are, most frequent first: factors (S, G), patients (S,); and each patient's set (n,)."""
-        bits, code, n = np.unique(np.packbits(self.listed, axis=1), axis=0, return_inverse=True, return_counts=True)
+        bits = np.packbits(self.listed, axis=1)
+        code = pd.DataFrame(bits).groupby([*range(bits.shape[1])], sort=False).ngroup().to_numpy()
+        n, bits = np.bincount(code), bits[np.unique(code, return_index=True)[1]]
         order = np.lexsort([*bits.T, -n])
         members = np.unpackbits(bits[order], axis=1, count=len(self.factors)).astype(bool)
-        return members, n[order], np.argsort(order)[code.ravel()]
+        return members, n[order], np.argsort(order)[code]
 
     def name(self, s: int) -> str:
         """Return what a set is called: its sorted names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -28,6 +28,7 @@ from .schema import BANNER, Form, form_of, schema
 __all__ = ["PREFIX", "export", "private"]
 
 PREFIX = "LOCAL-ONLY-"
+TABLES = "factors", "patients"
 
 
 def export(
@@ -79,8 +80,7 @@ def export(
         why = f"more than {EACH:,} rows" if len(X) > EACH else "not known"
         card = replace(card, note=f"{card.note} The column leaks is left empty: {why}.")
     stratum = None if stratum is None else np.asarray(stratum)
-    tables = {"factors": table.iter_batches(), "patients": table.iter_patients(horizons, moved, stratum)}
-    files = [path for name, frames in tables.items() for path in _write(name, frames, folder)]
+    files = _write(table.iter_tables(horizons, moved, stratum), folder)
     beside = {"schema.json": schema(), f"{PREFIX}card.json": {"local": BANNER, **card.to_dict()}}
     for name, content in beside.items():
         with replacing(folder / name) as new:
@@ -101,23 +101,25 @@ def private(folder: Path) -> Path:
     return folder
 
 
-def _write(table: str, frames: Iterable[pd.DataFrame], folder: Path) -> list[Path]:
-    """Write the frames one below the other, into both files at once."""
-    frames = iter(frames)
-    first = next(frames)
-    form = form_of(table, first)
-    files = [folder / f"{PREFIX}{table}{suffix}" for suffix in (".csv", ".parquet")]
+def _write(blocks: Iterator[tuple[pd.DataFrame, pd.DataFrame]], folder: Path) -> list[Path]:
+    """Write the blocks of both tables one below the other, into all files at once."""
+    first = next(blocks)
+    forms = [form_of(name, frame) for name, frame in zip(TABLES, first, strict=True)]
+    files = [[folder / f"{PREFIX}{name}{suffix}" for suffix in (".csv", ".parquet")] for name in TABLES]
     with ExitStack() as stack:
-        text, columns = (stack.enter_context(replacing(path)) for path in files)
-        sink = stack.enter_context(text.open("wb"))
-        sink.write(f"# {form.head}\n".encode())
-        csv = stack.enter_context(pyarrow.csv.CSVWriter(sink, form.arrow))
-        parquet = stack.enter_context(pq.ParquetWriter(columns, form.arrow))
-        for block in _blocks(chain([first], frames), form):
-            parquet.write_table(block)
-            csv.write_table(_map_text(block, _escape))
-    return files
+        writers = [_writers(stack, form, *paths) for form, paths in zip(forms, files, strict=True)]
+        for block in chain([first], blocks):
+            for frame, form, (csv, parquet) in zip(block, forms, writers, strict=True):
+                rows = pa.Table.from_pandas(frame, form.arrow, preserve_index=False)
+                parquet.write_table(rows)
+                csv.write_table(_map_text(rows, _escape))
+    return [path for paths in files for path in paths]
 
 
-def _blocks(frames: Iterable[pd.DataFrame], form: Form) -> Iterator[pa.Table]:
-    return (pa.Table.from_pandas(frame, form.arrow, preserve_index=False) for frame in frames)
+def _writers(stack: ExitStack, form: Form, text: Path, columns: Path) -> tuple[pyarrow.csv.CSVWriter, pq.ParquetWriter]:
+    """Return what writes a table as CSV, below a line that says it is local, and as Parquet."""
+    text, columns = (stack.enter_context(replacing(path)) for path in (text, columns))
+    sink = stack.enter_context(text.open("wb"))
+    sink.write(f"# {form.head}\n".encode())
+    csv = stack.enter_context(pyarrow.csv.CSVWriter(sink, form.arrow))
+    return csv, stack.enter_context(pq.ParquetWriter(columns, form.arrow))
