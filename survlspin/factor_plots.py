@@ -16,22 +16,27 @@ LINE, GAP, BAR = 1.0, 0.7, 0.9  # heights of a label's line, of the space betwee
 WRAP = 46  # characters in a label's line
 
 
-def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10, kind: str = "additive") -> Figure:
-    """Hazard ratios from the reference patient down to one patient.
+def waterfall(
+    listed: pd.DataFrame, log_hr: float, top: int = 10, kind: str = "additive", against: str = "the reference patient"
+) -> Figure:
+    """Hazard ratios from the reference down to one patient.
 
     Parameters
     ----------
     listed : DataFrame
         The patient's rows of a factor table, largest first.
     log_hr : float
-        The patient's log-risk less the reference patient's.
+        The patient's log-risk less that of the reference.
     top : int
         Factors shown by themselves; the rest are one bar.
     kind : {"additive", "Shapley"}
         What the effects are.
+    against : str
+        What the reference is.
     """
     labels, steps = _steps(listed, top)
-    figure, axes, y = _rows(["reference patient", *labels, "this patient"])
+    start = "\n".join(textwrap.wrap(against.removeprefix("the "), WRAP))
+    figure, axes, y = _rows([start, *labels, "this patient"])
     edges = np.exp(np.concatenate([[0.0], np.cumsum(steps)]))  # hazard ratio before each bar and after the last
     axes.vlines(edges, y[:-1], y[1:], color=INK, lw=0.8, zorder=0)
     axes.barh(y[1:-1], edges[1:] - edges[:-1], BAR, edges[:-1], color=np.where(steps > 0, WORSE, BETTER))
@@ -50,7 +55,7 @@ def waterfall(listed: pd.DataFrame, log_hr: float, top: int = 10, kind: str = "a
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     effects = "" if kind == "additive" else f"{kind} values; "
-    axes.set_xlabel(f"hazard ratio against the reference patient (log scale)\n{effects}association, not cause")
+    axes.set_xlabel(f"hazard ratio against {against} (log scale)\n{effects}association, not cause")
     return figure
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..factors import Basis, Explanation, shapley
 from ..nets import Net
-from ..train.evaluate import CHUNK
 
-BLOCK = 20_000  # patients explained at a time
+BLOCK = 10_000  # patients explained at a time
+MOST = 40_000  # of them times members
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class Explainer:
 
     def blocks(self, x: Tensor, values: pd.DataFrame) -> Iterator[Explanation]:
         """Explain the rows `x` (n, p), whose factors have the `values` (n, G); one block at least."""
-        size = max(min(BLOCK, CHUNK // self.basis.members), 1)
+        size = max(min(BLOCK, MOST // self.basis.members), 1)
         for start in range(0, max(len(x), 1), size):
             rows = slice(start, start + size)
             yield self.explain(x[rows].double(), values.iloc[rows])

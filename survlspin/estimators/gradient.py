@@ -50,6 +50,7 @@ SELECTED = """A factor counts as used by a patient where its slope is a tenth or
 @dataclass(kw_only=True, eq=False, repr=False)
 class _GradientLasso(PathEstimator, ABC):
     penalties: ClassVar = ("gradient",)
+    _others_act: ClassVar = True
 
     hidden: tuple[int, ...] = (50, 30)
     patience: int = 10

@@ -6,6 +6,7 @@ from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ from .net import NetEstimator
 @dataclass(kw_only=True, eq=False, repr=False)
 class Selecting(NetEstimator, ABC):
     """An estimator whose net says which columns each row's answer uses."""
+
+    _others_act: ClassVar[bool] = False  # whether the answer depends on columns that are not selected, too
 
     def selected(self, X) -> pd.DataFrame:
         """Return which factors each patient's answer uses, by any member: DataFrame (n, factors) of bool."""
@@ -68,6 +71,7 @@ class Selecting(NetEstimator, ABC):
             members=net.models,
             linear=linear,
             output=output,
+            others_act=self._others_act,
         )
         explainer, values = Explainer(net, self.center_, design.group, basis), design.values(X)
         return FactorTable(lambda: explainer.blocks(x, values), len(x), basis, partial(self._risk, output))

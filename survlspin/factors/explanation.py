@@ -40,6 +40,8 @@ class Basis:
         Whether the model is linear in the factors it selects. Where it is not, effects are Shapley values.
     output : int
         Which of the K log-risks the effects are on: 0, or of competing causes the explained one's place.
+    others_act : bool
+        Whether factors that are not listed act, too, at the patient's own values (gradient LASSO).
     """
 
     factors: tuple[str, ...]
@@ -49,6 +51,7 @@ class Basis:
     members: int
     linear: bool
     output: int = 0
+    others_act: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,11 +69,10 @@ class Explanation(Basis):
     agreement : int16 array (n, G)
         Members that open the factor; all of them for context.
     effects, low, high : array (n, G)
-        Log hazard ratios against the reference patient: mean, least and largest over members, 0 in a member that
-        closes the factor; NaN where they are not known.
+        Log hazard ratios against the factor's reference value: mean, least and largest over members, 0 in a member
+        that closes the factor; NaN where they are not known.
     baseline : array (n,)
-        The log-risk with all listed factors at the reference, gates held. It is the reference patient's, but where
-        factors that are not listed act, too (gradient LASSO).
+        The log-risk with all listed factors at the reference, gates held: the reference patient's, unless `others_act`.
     log_risks : array (M, n, K)
         Of members and of causes.
     """

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,11 @@ __all__ = ["FactorTable"]
 
 TOLERANCE = 1e-6  # of the larger of 1 and the sum of the terms' sizes
 
-SUM = "Within a patient baseline + the sum of log_hr = log-risk; hr = exp(log_hr), against the reference patient."
+REFERENCE = "the reference patient"
+SAME = "this patient with the listed factors at the reference"
+SUM = "Within a patient baseline + the sum of log_hr = log-risk; hr = exp(log_hr), against {}."
 SHAPLEY = (
-    "log_hr is the exact Shapley value of the factor among those listed for the patient, gates held at the patient's. "
+    "log_hr is the exact Shapley value of the factor among those listed for the patient, {} held as they are. "
 )
 TOO_MANY = (
     f" log_hr is left empty, and rank goes by gate, where more than {MOST} open factors differ from the "
@@ -38,10 +40,11 @@ class FactorTable:
     """The risk factors of each patient: one row per patient and listed factor.
 
     A factor is listed for a patient when a gate of it is open for that patient in any member of the ensemble, or when
-    it is context (its gate is then empty: it has none). The effect ``log_hr`` is against the reference patient, and
-    effects add up to what the log-risk is above the baseline. In a model that is linear in the factors it selects they
-    are its terms, elsewhere exact Shapley values (:attr:`kind`); several context factors always share their main effect
-    by Shapley values. :attr:`note` says what holds.
+    it is context (its gate is then empty: it has none). The effects ``log_hr`` are against the reference patient, or
+    where other factors act, too (gradient LASSO), against the same patient with the listed ones at the reference
+    (:attr:`against`), and add up to what the log-risk is above that baseline. In a model that is linear in the factors
+    it selects they are its terms, elsewhere exact Shapley values (:attr:`kind`); several context factors always share
+    their main effect by Shapley values. :attr:`note` says what holds.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ class FactorTable:
 
     Attributes
     ----------
-    factors, units, context, reference, members, linear
+    factors, units, context, reference, members, linear, others_act
         As in :class:`Basis`; `reference` is the reference patient's value of each factor.
 
     Raises
@@ -73,6 +76,7 @@ class FactorTable:
         self._blocks, self.n_rows, self._risk = blocks, n_rows, risk
         self.factors, self.units, self.context = basis.factors, basis.units, basis.context
         self.reference, self.members, self.linear = basis.reference, basis.members, basis.linear
+        self.others_act = basis.others_act
 
     def __len__(self) -> int:
         return self.n_rows
@@ -86,10 +90,16 @@ class FactorTable:
         return "additive" if self.linear else "Shapley"
 
     @property
+    def against(self) -> str:
+        """Whom a patient's effects and their sum, log-risk less baseline, are against."""
+        return SAME if self.others_act else REFERENCE
+
+    @property
     def note(self) -> str:
         """What the effects mean for this model, in sentences to print beside the table."""
-        several = int(self.context.sum())
-        note = SUM if self.linear else SHAPLEY + SUM + TOO_MANY
+        several, note = int(self.context.sum()), SUM.format(self.against)
+        if not self.linear:
+            note = SHAPLEY.format("the others" if self.others_act else "gates") + note + TOO_MANY
         return note + (CONTEXT.format(MUCH_CONTEXT if several > MOST else "") if several > 1 else "")
 
     def explanations(self) -> Iterator[Explanation]:
@@ -167,6 +177,16 @@ class FactorTable:
         self, horizons: Sequence[float] = (), moved: np.ndarray | None = None, stratum: np.ndarray | None = None
     ) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`patients`, block by block."""
+        return (told() for _, told in self._patients(horizons, moved, stratum))
+
+    def iter_tables(
+        self, horizons: Sequence[float] = (), moved: np.ndarray | None = None, stratum: np.ndarray | None = None
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """The rows of :meth:`iter_batches` and of :meth:`iter_patients`, each block explained once for both."""
+        return ((block.long(), told()) for block, told in self._patients(horizons, moved, stratum))
+
+    def _patients(self, horizons, moved, stratum) -> Iterator[tuple[Explanation, Callable[[], pd.DataFrame]]]:
+        """Each block, and what makes its rows of :meth:`patients`."""
         rows, horizons = {"moved": moved, "stratum": stratum}, np.unique(horizons)
         for name, value in rows.items():
             if value is not None and np.shape(value) != (self.n_rows,):
@@ -176,7 +196,7 @@ class FactorTable:
         for block in self.explanations():
             part = slice(start, start + len(block))
             own = {name: None if value is None else np.asarray(value)[part] for name, value in rows.items()}
-            yield block.patient_table(self._risk, horizons, **own)
+            yield block, partial(block.patient_table, self._risk, horizons, **own)
             start += len(block)
 
     @staticmethod
@@ -192,7 +212,7 @@ class FactorTable:
         return SetTable(counts)
 
     def plot(self, patient: object, top: int = 10) -> "Figure":
-        """The waterfall of hazard ratios from the reference patient to one patient.
+        """The waterfall of hazard ratios from the reference patient (see :attr:`against`) to one patient.
 
         Parameters
         ----------
@@ -214,4 +234,4 @@ class FactorTable:
         if not found[0].explained.all():
             raise InputError("SL-442", f"Patient {patient} has effects that are left empty.", "See note.")
         above = float(found[0].log_risk[0] - found[0].baseline[0])
-        return waterfall(found[0].long(), above, top, self.kind)
+        return waterfall(found[0].long(), above, top, self.kind, self.against)

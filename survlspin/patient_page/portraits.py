@@ -49,7 +49,8 @@ SHAPLEY = (
 )
 CONTEXT = "The context factors share their main effect by exact Shapley values."
 CAUSES = "The event is one of several causes, with the others at work: who had another counts as without it."
-NONE_LISTED = "No factor is listed: the prediction is the reference patient's."
+OTHERS = "Factors that are not listed act, too: they are held at this patient's values."
+NONE_LISTED = "No factor is listed: no effect moves this prediction from where it starts."
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Patient:
     factors : DataFrame
         The patient's rows of the factor table, largest first; `FactorTable.frame`.
     log_hr : float
-        The log-risk less the reference patient's.
+        The log-risk less that of whom it is against, `Portraits.against`.
     explained : bool
         Whether the effects of all listed factors are known.
     survival, low, high : array (T,)
@@ -109,6 +110,8 @@ class Portraits:
     notes : tuple of str
         What its effects are, and how faithful the lists are as far as it is known.
     members : int
+    against : str
+        Whom the hazard ratios are against: `FactorTable.against`.
     """
 
     patients: tuple[Patient, ...]
@@ -120,6 +123,7 @@ class Portraits:
     model: str
     notes: tuple[str, ...]
     members: int
+    against: str
 
 
 def portraits(
@@ -170,6 +174,7 @@ def portraits(
     told = table.patients(times, stratum=strata if strata is None else strata[chosen])
     notes = {
         ADDITIVE if table.linear else SHAPLEY: True,
+        OTHERS: table.others_act,
         CONTEXT: table.context.sum() > 1,
         CAUSES: isinstance(model, CauseSpecificModel),
         LONELY: table.members == 1,
@@ -178,7 +183,7 @@ def portraits(
     }
     return Portraits(
         tuple(_patients(table.frame, told, times, moved)), times, ticks, cohort, compared, unit, _named(model, table),
-        tuple(note for note, holds in notes.items() if holds), table.members,
+        tuple(note for note, holds in notes.items() if holds), table.members, table.against,
     )  # fmt: skip
 
 

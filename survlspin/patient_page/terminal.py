@@ -15,7 +15,7 @@ from .portraits import ASSOCIATION, Patient, Portraits
 __all__ = ["explained", "told", "written"]
 
 BAR = 12  # characters from the middle of a bar to its end
-FULL, LEFT = "#", (0, 1, 2, 6)  # columns of text
+FULL, LEFT = "#", (0, 1, 2)  # columns of text, and the last
 HEAD = ["factor", "this patient", "reference", "HR", "members", "agree", ""]
 
 
@@ -31,8 +31,18 @@ def told(portraits: Portraits) -> dict[str, Any]:
         said = {"patient": each.label, "hr": float(np.exp(each.log_hr)), "factors": factors, "remarks": each.remarks}
         return {**said, **{name: curve(getattr(each, name)) for name in ("survival", "low", "high")}}
 
-    cohort = {"times": portraits.ticks.tolist(), "unit": portraits.unit, "cohort": curve(portraits.cohort)}
-    words = {"compared": portraits.compared, "model": portraits.model, "about": [*portraits.notes, ASSOCIATION]}
+    cohort = {
+        "members": portraits.members,
+        "times": portraits.ticks.tolist(),
+        "unit": portraits.unit,
+        "cohort": curve(portraits.cohort),
+    }
+    words = {
+        "compared": portraits.compared,
+        "model": portraits.model,
+        "against": portraits.against,
+        "about": [*portraits.notes, ASSOCIATION],
+    }
     return {"patients": [patient(each) for each in portraits.patients], **cohort, **words}
 
 
@@ -55,10 +65,17 @@ def written(report: Mapping[str, Any]) -> str:
 
 
 def _patient(each: Mapping[str, Any], report: Mapping[str, Any], most: float) -> str:
-    head = f"Patient {each['patient']}: hazard ratio {each['hr']:#.3g} against the reference patient"
-    factors = [HEAD, *(_factor(row, most) for row in each["factors"])]
-    parts = [head, in_columns(factors, LEFT) if each["factors"] else "", wrapped(each["remarks"]), _curve(each, report)]
+    head = f"Patient {each['patient']}: hazard ratio {each['hr']:#.3g} against {report['against']}"
+    factors = _without_one([HEAD, *(_factor(row, most) for row in each["factors"])], report["members"])
+    shown = in_columns(factors, (*LEFT, len(factors[0]) - 1)) if each["factors"] else ""
+    parts = [head, shown, wrapped(each["remarks"]), _curve(each, report)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _without_one(rows: list[list[str]], members: int) -> list[list[str]]:
+    """Leave out the range over members where there is one."""
+    at = rows[0].index("members")
+    return rows if members > 1 else [row[:at] + row[at + 1 :] for row in rows]
 
 
 def _factor(row: Mapping[str, Any], most: float) -> list[str]:
@@ -83,4 +100,4 @@ def _curve(each: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     numbers = zip(report["times"], each["survival"], each["low"], each["high"], report["cohort"], strict=True)
     for time, survival, low, high, cohort in numbers:
         rows.append([f"{time:g}", percent(survival), f"{percent(low)[:-2]} to {percent(high)}", percent(cohort)])
-    return in_columns(rows, ()) + f"\ncohort: {report['compared']}"
+    return in_columns(_without_one(rows, report["members"]), ()) + f"\ncohort: {report['compared']}"

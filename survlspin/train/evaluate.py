@@ -13,12 +13,13 @@ from .rows import Rows
 from .step import Data
 
 CHUNK = 100_000  # rows times models of one pass
+SMALL = 20_000  # of one that only answers: what it makes on its way stays in the processor's cache
 STEP = 64  # products of fewer rows add up in another order
 
 
-def blocks(n: int, models: int) -> list[slice]:
-    """Return slices of n rows that hold at most `CHUNK` rows times models; one slice at least."""
-    size = max(CHUNK // models, 1)
+def blocks(n: int, models: int, most: int) -> list[slice]:
+    """Return slices of n rows that hold at most so many rows times models; one slice at least."""
+    size = max(most // models, 1)
     return [slice(i, i + size) for i in range(0, max(n, 1), size)]
 
 
@@ -35,7 +36,7 @@ def predict(net: Net, x: Tensor, value: Callable[[Tensor, dict[str, Tensor]], Te
     """
     net.eval()
     dtype, out = next(net.parameters()).dtype, []
-    for block in blocks(len(x), net.models):
+    for block in blocks(len(x), net.models, SMALL):
         rows = x[block].to(dtype)
         eta, parts = net(padded(rows))
         out.append((eta if value is None else value(eta, parts))[..., : len(rows), :])
@@ -53,7 +54,7 @@ def evaluate(net: Net, head: Head, data: Data, rows: Rows, lam: dict[str, Tensor
     target = data.target.take(index, valid)
     share = target.weight / target.weight.sum(1, keepdim=True)
     out, penalty = [], torch.zeros(net.models, dtype=data.x.dtype, device=data.x.device)
-    for block in blocks(index.shape[1], net.models):
+    for block in blocks(index.shape[1], net.models, CHUNK):
         batch = data.take(index[:, block], valid[:, block])
         eta, parts = net(batch.x)
         out.append(eta)

@@ -228,6 +228,15 @@ def test_the_terminal_says_it_with_bars():
         assert words in text
 
 
+def test_the_terminal_shows_no_range_of_one_member():
+    many, one = told(four()), {**told(four()), "members": 1}
+    assert " to " in explained(many).split("\n\n")[1]
+    table, curve = explained(one).split("\n\n")[1:3]
+    for text in (table, curve.split("cohort:")[0]):
+        assert " to " not in text
+        assert "members" not in text
+
+
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained")
