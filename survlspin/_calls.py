@@ -2,28 +2,34 @@
 
 import sys
 import tempfile
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from survlspin.sample import Sample
     from survlspin.study import Roles, Study
 
 __all__ = [
+    "UNSAID",
+    "cannot_write",
     "check_job",
     "cohort_job",
     "fit_job",
+    "form_of",
     "main_job",
     "remembered",
     "report_job",
+    "reported",
     "resume_job",
     "status_job",
     "verify_job",
+    "writable",
 ]
 
 CALL = "job.json"
@@ -46,13 +52,13 @@ def main_job(given: dict[str, Any]) -> dict[str, Any]:
     planned = plan(_study(given), **{name: given[name] for name in COMPARED})
     if given["store"] is not None:  # first: the results may go into its folder
         begin(planned, memory_of(given))
-    _writable(given["out"])
+    writable(given["out"])
     if not given["as_json"]:
         typer.echo(opening(planned.opening()))
     try:
         report = execute(planned, given["out"], given["jobs"] or -1)
     except OSError as error:
-        raise _cannot_write(given["out"], error) from error
+        raise cannot_write(given["out"], error) from error
     return {**report, "verdict": verdict(report)}
 
 
@@ -82,7 +88,7 @@ def fit_job(given: dict[str, Any]) -> dict[str, Any]:
     settings = {name: given[name] for name in ("lam", "members", "context", "seed", "force")}
     model = fitting.model_of(given["model"], settings=given["setting"], **settings)
     rows = sample.sample_of(_study(given)) if task == "survival" else _table(given, task)
-    _writable(given["out"])
+    writable(given["out"])
     if not given["as_json"]:
         typer.echo(fit_opening(fitting.described(model, rows)))
     shown = sys.stderr.isatty() and not given["as_json"]
@@ -90,14 +96,14 @@ def fit_job(given: dict[str, Any]) -> dict[str, Any]:
         call = memory_of(given)["options"]
         return fitting.execute(model, rows, given["out"], given["test"], given["seed"], shown, call)
     except OSError as error:
-        raise _cannot_write(given["out"], error) from error
+        raise cannot_write(given["out"], error) from error
 
 
 def report_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read what is to be reported on, and write the report; return what was written."""
     from survlspin.report import in_unit, report, subject_of
 
-    study, development = (each and in_unit(each, given["unit"]) for each in _reported(given))
+    study, development = (each and in_unit(each, given["unit"]) for each in reported(given))
     subject = subject_of(
         given["path"],
         study,
@@ -107,16 +113,16 @@ def report_job(given: dict[str, Any]) -> dict[str, Any]:
         min_cell=given["min_cell"],
         development=development,
     )
-    _writable(given["out"])
+    writable(given["out"])
     try:
         files = report(subject, given["out"])
     except OSError as error:
-        raise _cannot_write(given["out"], error) from error
+        raise cannot_write(given["out"], error) from error
     said = {"partial": subject.partial, "judged_on": subject.judged_on, "min_cell": subject.min_cell}
     return {**said, "out": str(given["out"]), "files": [str(path) for path in files], "notes": []}
 
 
-def _reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
+def reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
     """Return the patients to judge on, and where they are others the patients that the model was made from.
 
     What is not said on the command line is as in the call that the store or the model keeps.
@@ -131,11 +137,19 @@ def _reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
     own = {name: value for name, value in given.items() if value not in (None, (), [], False)}
     form = () if options is None or (given["data"] is not None and not is_store(given["path"])) else UNSAID
     said = {name: value for name, value in own.items() if name not in form}
-    study = _study({**given, **known, **said})
+    read = _read_again if given["data"] is None and given["time"] is None else _study
+    study = read({**given, **known, **said})
     if given["data"] is None or options is None or is_store(given["path"]):
         return study, None
     there = known["data"] is None or known["data"].is_file()
-    return study, _study({**given, **known}) if there else None
+    return study, _read_again({**given, **known}) if there else None
+
+
+def _read_again(given: dict[str, Any]) -> "Study":
+    """Return patients that were read before: what is to be noted of them was said then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        return _study(given)
 
 
 def _probabilities(text: str | None) -> list[float]:
@@ -221,7 +235,7 @@ def _study(given: dict[str, Any]) -> "Study":
     if roles is None:
         return gbsg2()
     how = {"event_code": given["event_code"], "zero_time": str(given["zero_time"]), "force": given["force"]}
-    return study_of(given["data"], roles, numbers=given["number"], **how, **_form(given))
+    return study_of(given["data"], roles, numbers=given["number"], **how, **form_of(given))
 
 
 def _table(given: dict[str, Any], task: str) -> "Sample":
@@ -236,10 +250,11 @@ def _table(given: dict[str, Any], task: str) -> "Sample":
         found = f"{given['model']} needs {' and '.join(absent)}."
         raise InputError("SL-510", found, "See survlspin fit --help.")
     roles = {name: given[name] for name in ("weight", "group", "id", "drop", "category", "force")}
-    return table_of(given["data"], given["target"], task, numbers=given["number"], **roles, **_form(given))
+    return table_of(given["data"], given["target"], task, numbers=given["number"], **roles, **form_of(given))
 
 
-def _form(given: dict[str, Any]) -> dict[str, str]:
+def form_of(given: dict[str, Any]) -> dict[str, str]:
+    """Return how a file of text is written."""
     return {"sep": _separator(given["sep"]), "decimal": given["decimal"], "encoding": given["encoding"]}
 
 
@@ -267,17 +282,18 @@ def _separator(sep: str) -> str:
     return sep
 
 
-def _writable(out: Path) -> None:
+def writable(out: Path) -> None:
     """Make the folder of the results and try it, before hours of work."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise cannot_write(out, error) from error
 
 
-def _cannot_write(out: Path, error: OSError) -> InputError:
+def cannot_write(out: Path, error: OSError) -> InputError:
+    """Return the error of a folder that cannot be written to."""
     return InputError("SL-526", f"cannot write to {out}: {error.strerror or error}.", "Name another folder: --out.")
 
 

@@ -25,18 +25,18 @@ def export_job(given: dict[str, Any]) -> dict[str, Any]:
 
 def publish_job(given: dict[str, Any]) -> dict[str, Any]:
     """Read patients, write counts of them; return what was written."""
-    from survlspin._calls import _cannot_write, _reported, _writable
+    from survlspin._calls import cannot_write, reported, writable
     from survlspin.publish.bundle import publish
     from survlspin.report.kept import in_unit
 
     model = _model(given["path"])
-    study, training = _reported(given)
+    study, training = reported(given)
     study, how = in_unit(study, given["unit"]), {"training": training, "seen": given["data"] is None}
-    _writable(given["out"])
+    writable(given["out"])
     try:
         files, card = publish(model, study, given["out"], given["min_cell"], given["subgroup"], **how)
     except OSError as error:
-        raise _cannot_write(given["out"], error) from error
+        raise cannot_write(given["out"], error) from error
     return {"out": str(given["out"]), "files": [str(path) for path in files], "card": card, "notes": []}
 
 
@@ -102,7 +102,7 @@ def _predictors(given: dict[str, Any], model: Any) -> "pd.DataFrame":
     """Return the rows of the file, called by their numbers, or as --id has it; the columns of the model are enough."""
     import pandas as pd
 
-    from survlspin._calls import UNSAID, _form
+    from survlspin._calls import UNSAID, form_of
     from survlspin.reading import read_table
     from survlspin.report.kept import call_of
     from survlspin.study import check_labels, check_roles, gbsg2
@@ -118,7 +118,7 @@ def _predictors(given: dict[str, Any], model: Any) -> "pd.DataFrame":
     category, numbers = ([*given[name], *((kept or {}).get(name) or ())] for name in ("category", "number"))
     labels = [given["id"], *((kept or {}).get(name) for name in ("id", "group", "stratum"))]
     text = [name for name in (*labels, *category, *((kept or {}).get("drop") or ())) if name is not None]
-    table = read_table(path, text=text, numbers=numbers, **_form({**given, **form}))
+    table = read_table(path, text=text, numbers=numbers, **form_of({**given, **form}))
     category = [name for name in category if name in table.columns]
     check_roles(table.columns, {"id": given["id"]}, (), given["category"])
     check_labels(table, given["id"])

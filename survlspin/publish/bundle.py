@@ -248,7 +248,7 @@ def _effects(counted: _Counted, least: int) -> pd.DataFrame:
         known = np.sort(values[np.isfinite(values)].astype(np.float64))
         shown = counted.shown["factor", f] is not None
         rows.append((name, *(_quantile(known, q, least) if shown else np.nan for q in QUANTILES)))
-    return pd.DataFrame(rows, columns=["factor", *(f"log_hr_{q * 100:.0f}" for q in QUANTILES)]).round(3)
+    return pd.DataFrame(rows, columns=["factor", *(f"log_hr_{q * 100:.0f}" for q in QUANTILES)])
 
 
 def _quantile(values: np.ndarray, q: float, least: int) -> float:
@@ -257,7 +257,7 @@ def _quantile(values: np.ndarray, q: float, least: int) -> float:
     if min(at, len(values) - at) < least:
         return np.nan
     start = round(at - least / 2)
-    return float(values[start : start + least].mean())
+    return round(float(values[start : start + least].mean()), 3) + 0.0  # no -0.0
 
 
 def _baseline(model: Any, counted: _Counted) -> pd.DataFrame:

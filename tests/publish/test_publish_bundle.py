@@ -187,6 +187,14 @@ def test_quantiles_are_of_many(tmp_path):
     assert few["log_hr_50"].notna().any()
 
 
+def test_an_effect_of_nothing_has_no_sign(tmp_path):
+    data = people()
+    data.X["age"] = -0.01
+    median = tables_of(data, tmp_path / "x", 11, ())["effects"]["log_hr_50"]
+    assert median.tolist() == [0, 0, 0]
+    assert not np.signbit(median).any()
+
+
 def test_of_several_rows_of_a_patient_one_counts(tmp_path):
     data = people()
     columns = (data.X["listed"].to_numpy(), data.X["grade"].to_numpy(), data.y["time"], data.y["event"])

@@ -194,3 +194,13 @@ def test_the_command_publishes(folder):
         assert str(folder) not in text
     code, said = invoke("factors", "publish", folder / "fit", "--min-cell", 1, "--out", out)
     assert (code, "SL-674" in said) == (2, True)
+
+
+def test_what_was_noted_when_the_model_was_made_is_not_said_again(tmp_path):
+    path = tmp_path / "days.csv"
+    patients().assign(months=patients()["months"] * 30).to_csv(path, index=False)
+    fit = ("fit", "--data", path, *COLUMNS, "--id", "who", "--model", "CoxLLSPIN", "--lam", 0.02, "--set", "epochs=1")
+    again = ("factors", "publish", tmp_path / "fit", "--out", tmp_path / "public")
+    said = [invoke(*command)[1] for command in ((*fit, "--out", tmp_path / "fit"), again, (*again, "--data", path))]
+    assert ["Audit" in text for text in said] == [False, True, True]
+    assert [text.count("SL-118") for text in said] == [1, 0, 1]
