@@ -55,8 +55,8 @@ def publish(
 
 
 @factors.command(
-    help="Say whether a file is what `survlspin factors export` writes: columns, kinds, limits, sums. Names row and "
-    "column, shows no patient's values.",
+    help="Say whether a file is what `survlspin factors export` writes: columns, kinds, limits; and with the other "
+    "table beside it, whether each patient's effects add up. Names row and column, shows no patient's values.",
     epilog="Exit codes: 0 fine; 2 something is wrong; 130 interrupted.",
 )
 @exits

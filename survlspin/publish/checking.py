@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +20,103 @@ from .schema import Field, Form, headed
 __all__ = ["check"]
 
 SUMS = 1e-6  # relative, of what one column says of another
+TOTAL = 1e-5  # of what a patient's effects and baseline miss of the log-risk
+OTHER = {"factors": "patients", "patients": "factors"}
 
 
 def check(path: str | Path) -> dict[str, Any]:
-    """Read a file block by block and compare it with the schema.
+    """Read a file block by block and compare it with the schema, and with the other table if that is beside it.
 
     Parameters
     ----------
     path : str or Path
-        A CSV or Parquet file of `survlspin.publish.local.export`.
+        A CSV or Parquet file of `survlspin.publish.local.export`. If the other one of the same export lies in its
+        folder, that is read as well, and each patient's effects and baseline must add up to the log-risk, to 1e-5.
 
     Returns
     -------
     dict
-        ``table``, ``schema`` (its version) and ``rows``.
+        ``table``, ``schema`` (its version), ``rows``, and the name of the file ``beside`` it, or None.
 
     Raises
     ------
     InputError
         SL-501 no such file; SL-667 other columns, or no whole file; SL-668 no banner, or a newer schema; SL-669 cells
-        that their column cannot hold; SL-670 cells that contradict each other. Rows are positions from 0; no values
-        are shown.
+        that their column cannot hold; SL-670 cells that contradict each other; SL-672 the two files are of different
+        patients; SL-679 effects and baseline miss the log-risk. Rows are positions from 0; no values are shown.
     """
     path = Path(path)
-    try:
+    form, blocks = _checked(path)
+    said = {"table": form.table, "schema": form.version}
+    beside = path.with_name(path.stem.removesuffix(form.table) + OTHER[form.table] + path.suffix)
+    if not path.stem.endswith(form.table) or not beside.exists():
+        return {**said, "rows": sum(map(len, blocks)), "beside": None}
+    rows = _compare(**{form.table: blocks, OTHER[form.table]: _checked(beside)[1]})
+    return {**said, "rows": rows[form.table], "beside": beside.name}
+
+
+def _checked(path: Path) -> tuple[Form, Iterator[pd.DataFrame]]:
+    """Return which table a file is, and its blocks, each of which is checked when it is taken."""
+    with _named(path):
         form, blocks = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
+
+    def taken() -> Iterator[pd.DataFrame]:
         n = 0
-        for block in blocks:
-            _check_block(block, form, n)
-            n += len(block)
+        with _named(path):
+            for block in blocks:
+                _check_block(block, form, n)
+                n += len(block)
+                yield block
+
+    return form, taken()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(error.code, f"{path.name}: {error.found}", error.remedy) from None
     except OSError as error:
         raise InputError("SL-501", f"{path} cannot be opened: {error.strerror or 'damaged'}.", "Check it.") from error
     except pa.ArrowInvalid as error:
         raise InputError("SL-667", f"{path.name} is no whole CSV or Parquet file.", "Write it again.") from error
-    return {"table": form.table, "schema": form.version, "rows": n}
+
+
+def _compare(factors: Iterator[pd.DataFrame], patients: Iterator[pd.DataFrame]) -> dict[str, int]:
+    """Compare each patient with the rows of factors, which are as many as the patient's factors and in this order."""
+    labels, effects = np.empty(0, dtype=object), np.empty(0)
+    rows = {"factors": 0, "patients": 0}
+    for block in patients:
+        n = block["n_factors"].to_numpy(int)
+        parts = [(labels, effects)]
+        while sum(len(part) for part, _ in parts) < n.sum() and (more := next(factors, None)) is not None:
+            parts.append((more["patient"].to_numpy(object), _numbers(more["log_hr"])))
+        labels, effects = map(np.concatenate, zip(*parts, strict=True))
+        row = np.repeat(np.arange(len(block)), n)
+        if not np.array_equal(labels[: len(row)], block["patient"].to_numpy(object)[row]):
+            raise _of_others()
+        total = np.bincount(row, effects[: len(row)], len(block))  # nan where an effect is empty
+        wrong = np.abs(_numbers(block["log_risk"]) - _numbers(block["baseline"]) - total) > TOTAL
+        if wrong.any():
+            found = f"effects and baseline do not add up to log_risk: patients, {_where(wrong, rows['patients'])}."
+            raise InputError("SL-679", found, "Write both files again.")
+        labels, effects = labels[len(row) :], effects[len(row) :]
+        rows["factors"] += len(row)
+        rows["patients"] += len(block)
+    if len(labels) or next(factors, None) is not None:
+        raise _of_others()
+    return rows
+
+
+def _of_others() -> InputError:
+    found = "the tables of factors and patients do not list the same patients, with as many factors, in one order."
+    return InputError("SL-672", found, "Put the two files of one export side by side.")
+
+
+def _numbers(cells: pd.Series) -> np.ndarray:
+    return cells.to_numpy(np.float64, na_value=np.nan)
 
 
 def _parquet(path: Path) -> tuple[Form, Iterator[pd.DataFrame]]:
@@ -131,7 +195,7 @@ def _check_block(frame: pd.DataFrame, form: Form, start: int) -> None:
         if "enum" in limits:
             _refuse(~cells.isin(limits["enum"]).to_numpy(bool), field, start, f"are none of {limits['enum']}")
         if field.type in ("number", "integer"):
-            numbers = cells.to_numpy(np.float64, na_value=np.nan)
+            numbers = _numbers(cells)
             infinite = np.isinf(numbers)
             _refuse(infinite, field, start, "are infinite")
             low, high = limits.get("minimum", -np.inf), limits.get("maximum", np.inf)
@@ -152,11 +216,7 @@ def _where(bad: np.ndarray, start: int) -> str:
 
 def _contradictions(frame: pd.DataFrame, form: Form) -> Iterator[tuple[str, np.ndarray]]:
     """What one column says of another, and where it is not so."""
-    number = {
-        field.name: frame[field.name].to_numpy(np.float64, na_value=np.nan)
-        for field in form.fields
-        if field.type in ("number", "integer")
-    }
+    number = {field.name: _numbers(frame[field.name]) for field in form.fields if field.type in ("number", "integer")}
     if form.table == "factors":
         yield "'hr' is not exp(log_hr)", np.abs(np.log(number["hr"]) - number["log_hr"]) > SUMS
         yield "'log_hr' is not between 'low' and 'high'", _outside(number["log_hr"], number["low"], number["high"])

@@ -26,9 +26,12 @@ def exported(report: Mapping[str, Any]) -> str:
 
 def checked(report: Mapping[str, Any]) -> str:
     """Return what a file is."""
-    return wrapped(
-        [f"{report['file']}: {report['rows']:,} rows of table {report['table']}, schema {report['schema']}."]
-    )
+    lines = [f"{report['file']}: {report['rows']:,} rows of table {report['table']}, schema {report['schema']}."]
+    if report["beside"]:
+        lines.append(f"With {report['beside']}: each patient's effects and baseline add up to the log-risk.")
+    else:
+        lines.append("The other table is not beside it: whether effects add up to log-risks was not checked.")
+    return wrapped(lines)
 
 
 def published(report: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 import json
+import shutil
 import stat
+from functools import partialmethod
 
 import numpy as np
 import pandas as pd
@@ -94,6 +96,7 @@ def test_a_file_that_was_exported_is_fine(folder):
         assert code == 0, said
         table = path.stem.removeprefix("LOCAL-ONLY-")
         assert f"rows of table {table}, schema 1" in " ".join(said.split())
+        assert "add up to the log-risk" in " ".join(said.split())
 
 
 def test_a_folder_that_is_open_to_others_is_refused(folder, tmp_path):
@@ -164,6 +167,46 @@ def test_what_is_wrong_with_patients_is_named(folder, tmp_path):
         path = edited(folder, tmp_path, cell(column, value, "patients"), "patients")
         with pytest.raises(InputError, match=code):
             check(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("patients", cell("log_risk", "7.5", "patients"), "SL-679"),
+        ("patients", lambda lines: lines[:-1], "SL-672"),
+        ("patients", lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], "SL-672"),
+        ("factors", lambda lines: lines[:-1], "SL-672"),
+        ("factors", cell("role", '"other"'), "SL-669"),
+    ],
+    ids=["log-risk", "patient-left-out", "other-order", "factor-left-out", "wrong-beside"],
+)
+@pytest.mark.parametrize("checked", ["factors", "patients"])
+def test_both_files_together_must_add_up(folder, tmp_path, name, change, code, checked):
+    shutil.copytree(folder / "out", tmp_path / "out")
+    edited(folder, tmp_path, change, name).replace(tmp_path / "out" / f"LOCAL-ONLY-{name}.csv")
+    exit_code, said = invoke("factors", "check", tmp_path / "out" / f"LOCAL-ONLY-{checked}.csv")
+    assert (exit_code, code in said) == (2, True)
+    assert "7.5" not in said
+    if code == "SL-679":
+        assert "patients, 1 of 150 rows, first at position 2" in " ".join(said.split())
+    if code == "SL-669":
+        assert "LOCAL-ONLY-factors.csv: column 'role'" in " ".join(said.split())
+
+
+def test_both_files_are_compared_block_by_block(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.iter_batches", partialmethod(pq.ParquetFile.iter_batches, 7))
+    path = folder / "out" / "LOCAL-ONLY-patients.parquet"
+    assert check(path) == {"table": "patients", "schema": 1, "rows": 150, "beside": "LOCAL-ONLY-factors.parquet"}
+    shutil.copy(path, tmp_path)
+    code, said = invoke("factors", "check", tmp_path / path.name)
+    assert (code, "was not checked" in " ".join(said.split())) == (0, True)
+
+
+def test_effects_that_are_empty_are_not_added(folder, tmp_path):
+    shutil.copytree(folder / "out", tmp_path / "out")
+    for name in ("log_hr", "hr", "low", "high"):
+        edited(tmp_path, tmp_path, cell(name, "")).replace(tmp_path / "out" / "LOCAL-ONLY-factors.csv")
+    assert check(tmp_path / "out" / "LOCAL-ONLY-factors.csv")["beside"] == "LOCAL-ONLY-patients.csv"
 
 
 def test_what_is_wrong_with_a_parquet_file_is_named(folder, tmp_path):
