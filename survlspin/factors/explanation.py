@@ -186,9 +186,9 @@ class Explanation(Basis):
 
     def _value_texts(self, row: np.ndarray, factor: np.ndarray) -> np.ndarray:
         texts = np.full(len(row), "", dtype=object)
-        for g in range(len(self.factors)):
+        for g in np.unique(factor):
             cells = np.flatnonzero(factor == g)
-            texts[cells] = _value_text(self.values.iloc[row[cells], g])
+            texts[cells] = _value_text(self.values.iloc[:, g].take(row[cells]))
         return texts
 
 

@@ -192,7 +192,7 @@ class LLSPIN(_Gated):
             return self.predictor(parts["input"], weight)
         coef, intercept = self.predictor.collapse()
         parts["offset"] = intercept.expand(-1, x.shape[1], -1)
-        parts["coef"] = parts["gate"][..., None] * coef[:, None]
         if self.gated is not None:
-            parts["coef"] = parts["coef"] * self.gated[:, None]
+            coef = coef * self.gated[:, None]
+        parts["coef"] = parts["gate"][..., None] * coef[:, None]
         return torch.einsum("bnpk,bnp->bnk", parts["coef"], x) + parts["offset"]
