@@ -120,9 +120,9 @@ def propose_context(
     -----
     The standard error of the mean difference from the best context is the larger of two: by what each validation row
     adds to both losses (its terms in several folds taken together), and by the spread over folds, in which the chance
-    of training is, too. Contexts of nearly equal loss are proposals nearly as good. What is judged once more is judged on
-    the same patients: a part of the luck of the best of many stays, and where no variable matters one may be proposed.
-    The same rows stopped the fits: the losses are a little too small, of all contexts alike.
+    of training is, too. Contexts of nearly equal loss are proposals nearly as good. The patients who judge are those
+    of the search: a part of the luck of the best of many stays, and where no variable matters one may be proposed. The
+    same rows stopped the fits: the losses are a little too small, of all contexts alike.
 
     Examples
     --------
