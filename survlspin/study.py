@@ -24,7 +24,17 @@ from survlspin.errors import InputError
 from survlspin.outcome import Outcome, check_enough_events, split_xy
 from survlspin.reading import PARQUET, read_table
 
-__all__ = ["UNKNOWN_UNIT", "Roles", "Study", "check_labels", "check_roles", "gbsg2", "known_roles", "study_of"]
+__all__ = [
+    "UNKNOWN_UNIT",
+    "Roles",
+    "Study",
+    "check_labels",
+    "check_roles",
+    "event_value",
+    "gbsg2",
+    "known_roles",
+    "study_of",
+]
 
 UNKNOWN_UNIT = "the file's unit"
 
@@ -186,7 +196,7 @@ def study_of(
     if event_code is None and len(events) > 1:
         found = f"{roles.event!r} has several events: {listed(f'{code} ({text})' for code, text in events.items())}."
         raise InputError("SL-103", found, "Name the one to compare on; the others count as censored.")
-    code = None if event_code is None else _code(table[roles.event], event_code)
+    code = None if event_code is None else event_value(table[roles.event], event_code)
     X, y = split_xy(table.drop(columns=list(aside)), **roles.outcome, event_of_interest=code, zero_time=zero_time)
     X.attrs["units"] = units_of(made)
     outcome = Outcome.of(y)
@@ -253,8 +263,8 @@ def check_labels(table: pd.DataFrame, *names: str | None) -> None:
             raise InputError("SL-514", f"{name!r} is missing in {rows(missing)}.", "Every row needs its label.")
 
 
-def _code(events: pd.Series, text: str):
-    """Return `text` as a value of the type that the event column has."""
+def event_value(events: pd.Series, text: str) -> Any:
+    """Return `text` as a value of the type that the event column has (SL-513 where it cannot be)."""
     if types.is_bool_dtype(events.dtype):
         return text.lower() in ("1", "true")
     if not types.is_numeric_dtype(events.dtype):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from survlspin.errors import InputWarning
 from survlspin.outcome import split_xy
-from survlspin.study import _code, gbsg2, known_roles
+from survlspin.study import event_value, gbsg2, known_roles
 
 __all__ = ["outcome_in"]
 
@@ -38,7 +38,7 @@ def outcome_in(table: pd.DataFrame, path: Path | None, options: Mapping[str, Any
     if known.empty:
         return None
     code = options.get("event_code")
-    value = None if code is None else _code(known[columns["event"]], code)
+    value = None if code is None else event_value(known[columns["event"]], code)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)  # said when the model was made
         return split_xy(known, **columns, event_of_interest=value, zero_time=options.get("zero_time", "keep"))[1]

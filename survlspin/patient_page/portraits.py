@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import pandas as pd
 
 from survlspin._messages import listed, persons
 from survlspin.competing import CauseSpecificModel
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputWarning
 from survlspin.factors import FactorTable
 from survlspin.factors.explanation import risk_names
-from survlspin.metrics.interpretability.leakage import leakage
+from survlspin.metrics.interpretability.explained import explained, output, variables_used
+from survlspin.metrics.interpretability.leakage import mixed
 from survlspin.nonparametric import kaplan_meier
 from survlspin.outcome import Outcome
 
@@ -27,7 +29,8 @@ MOST = 300
 """Patients on a page, at most."""
 
 POINTS = 101  # of a curve
-ASKED = 2000  # patients by whom the mean curve and the leakage are known, at most
+ASKED = 2000  # patients who make the mean curve and lend values, at most
+DRAWS, MOVE = 20, 0.2  # of values that are not listed; on the log-hazard, what counts as a move
 FEWEST = 30  # rows from which values can be redrawn
 TICKS = 6  # of time, at most
 STEPS = {"months": (1, 3, 6, 12, 24, 60, 120, 240)}  # between ticks of time; elsewhere 1, 2, 5, 10, ...
@@ -148,8 +151,8 @@ def portraits(
     stratum : array (n,), optional
         Each row's, where the model was fitted with strata.
     card : survlspin.faithfulness.Card, optional
-        What is known of how far the model's lists can be believed. From 30 rows of X on the share of them whose
-        prediction moves when factors that are not listed are redrawn is found here.
+        What is known of how far the model's lists can be believed. From 30 rows of X on it is found here whose
+        prediction moves when factors that are not listed are redrawn.
 
     Returns
     -------
@@ -251,11 +254,22 @@ def _survival(told: pd.DataFrame, times: np.ndarray) -> np.ndarray:
 
 
 def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
-    """Return whether the predictions for the first n rows leak, and in a sentence of how many rows of X they do."""
-    found = leakage(model, X)
-    words = "Faithfulness: with the factors that are not listed redrawn from other patients, the prediction moves by "
-    words += f"more than 0.2 on the log-hazard for {found.value:.0%} of {len(X):,} patients."
-    return found.moved[:n], words
+    """Return whether the predictions for the first n rows leak (as in `leakage`), and in a sentence how many do.
+
+    All draws of these rows are asked at once; the rows of X lend them values.
+    """
+    used = variables_used(model, explained(model, X.iloc[:n]))
+    own, pool = np.tile(np.arange(n), DRAWS), np.arange(len(X))
+    keep = np.concatenate([used[own], np.ones((len(X), used.shape[1]), dtype=bool)])
+    donor = len(own) + np.random.default_rng(0).integers(0, len(X), len(own) + len(X))
+    changed = mixed(model, X.iloc[np.concatenate([own, pool])], donor, keep)[: len(own)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # said of the rows themselves
+        move = np.linalg.norm(output(model, changed) - output(model, X.iloc[:n])[own], axis=1)
+    moved = (move.reshape(DRAWS, n) > MOVE).mean(axis=0) >= 0.5
+    words = f"Faithfulness: with the factors that are not listed redrawn {DRAWS} times from other patients, "
+    words += f"the prediction moves by more than {MOVE:g} on the log-hazard in at least half of the draws for "
+    return moved, f"{words}{moved.sum()} of the {persons(n)} here."
 
 
 def _carded(card: Card) -> str:

@@ -163,6 +163,11 @@ def test_note_says_what_effects_are():
     for factors in (linear, several, shapley):
         assert "baseline + the sum of log_hr = log-risk" in factors.note
     assert (linear.kind, shapley.kind) == ("additive", "Shapley")
+    others = table(explain(linear=False, others_act=True))
+    assert linear.against == shapley.against == "the reference patient"
+    assert "hr = exp(log_hr), against this patient with the listed factors at the reference." in others.note
+    assert "gates held as they are" in shapley.note
+    assert "the others held as they are" in others.note
     assert "Shapley" not in linear.note
     assert "Context factors share their main effect by exact Shapley values." in several.note
     assert "left empty" not in several.note

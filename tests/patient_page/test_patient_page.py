@@ -13,14 +13,15 @@ import pytest
 from commands import invoke
 from reported import COLUMNS, LABELS, patients, said, written
 
-from survlspin import CauseSpecificCoxLLSPIN, CoxLLSPIN, CoxLSPIN, CoxPH, split_xy
+from survlspin import CauseSpecificCoxLLSPIN, CoxGradientLasso, CoxLLSPIN, CoxLSPIN, CoxPH, split_xy
 from survlspin.errors import InputError
 from survlspin.faithfulness import Card
+from survlspin.metrics.interpretability import leakage
 from survlspin.nonparametric import kaplan_meier
 from survlspin.patient_page import explained, portraits, write
 from survlspin.patient_page.cohort import outcome_in
 from survlspin.patient_page.page import _ratios, html
-from survlspin.patient_page.portraits import ASSOCIATION, CAUSES, LEAKS, LONELY, SHAPLEY, UNEXPLAINED
+from survlspin.patient_page.portraits import ASSOCIATION, CAUSES, LEAKS, LONELY, OTHERS, SHAPLEY, UNEXPLAINED
 from survlspin.patient_page.terminal import told
 from survlspin.synthetic import competing
 
@@ -81,9 +82,10 @@ def test_the_cohort_is_its_kaplan_meier_curve_or_the_mean_prediction():
 
 def test_what_is_known_of_the_lists_is_said():
     X, _ = data()
-    assert any("0% of 240 patients" in note for note in four().notes)  # gates that see the context leak nothing
+    assert any("for 0 of the 4 patients here" in note for note in four().notes)  # gates that see context do not leak
     assert all(each.leaks is False for each in four().patients)
     free = portraits(model("CoxLSPIN", 1, ()), X, LABELS[:4])
+    assert free.against == "the reference patient"
     assert {SHAPLEY, LONELY} <= set(free.notes)
     assert "age alone choose" not in free.model
     assert "age alone choose" in four().model
@@ -160,6 +162,25 @@ def test_a_patient_whose_effects_are_not_known():
     assert "gate" in text
     nothing = replace(each, factors=each.factors.iloc[:0])
     assert "No factor is listed" in html(replace(four(), patients=(nothing,)))
+
+
+def test_where_what_is_not_listed_acts_that_is_said():
+    X, y = data()
+    shown = portraits(CoxGradientLasso(lam=0.05, epochs=3, random_state=0).fit(X, y), X, LABELS[:1], y=y)
+    assert OTHERS in shown.notes
+    assert OTHERS not in four().notes
+    for words in (html(shown), " ".join(explained(told(shown)).split())):
+        assert "this patient with the listed factors at the reference" in words
+        assert "the reference patient" not in words
+
+
+def test_who_leaks_is_as_leakage_has_it():
+    X, y = data()
+    free = CoxLSPIN(lam=0.01, epochs=40, lr=0.02, validation_fraction=0, random_state=0).fit(X, y)
+    moved = np.array([each.leaks for each in portraits(free, X).patients])
+    expected = leakage(free, X).moved
+    assert 0.1 < expected.mean() < 0.9
+    assert (moved == expected).mean() > 0.8
 
 
 def test_competing_causes_are_said():
