@@ -75,7 +75,8 @@ def suppress(tables: Sequence[CountTable], least: int) -> list[CountTable]:
 
     References
     ----------
-    Hundepool et al. (2012), Statistical Disclosure Control, chapter 4. Wiley.
+    Hundepool et al. (2012), Statistical Disclosure Control, chapter 4. Wiley. Kelly, Golden and Assad (1992), Cell
+    suppression: disclosure protection for sensitive tabular data. Networks 22, 397-417.
 
     Examples
     --------

@@ -40,8 +40,9 @@ def published(report: Mapping[str, Any]) -> str:
 
     card = report["card"]
     patients = "How many patients is hidden" if card["patients"] is None else persons(card["patients"])
+    hidden = "1 count is" if card["hidden"] == 1 else f"{card['hidden']} counts are"
     lines = [
-        f"{patients}; no count from 1 to {card['min_cell'] - 1} is shown, {card['hidden']} counts are hidden, "
+        f"{patients}; no count from 1 to {card['min_cell'] - 1} is shown, {hidden} hidden, "
         "rare sets are counted together.",
         f"Audit: {card['audit']}.",
         f"Wrote to {report['out']}: {', '.join(path.rsplit('/', 1)[-1] for path in report['files'])}.",

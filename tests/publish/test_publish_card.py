@@ -133,4 +133,6 @@ def test_a_hidden_number_of_patients_is_said():
     faithful = {"note": "", "measures": []}
     card = {"patients": None, "min_cell": 11, "hidden": 3, "audit": "none", "faithfulness": faithful}
     text = published({"card": card, "out": "here", "files": ["here/sets.csv"]})
-    assert "How many patients is hidden; no count from 1 to 10" in " ".join(text.split())
+    assert "How many patients is hidden; no count from 1 to 10 is shown, 3 counts are hidden" in " ".join(text.split())
+    text = published({"card": {**card, "hidden": 1}, "out": "here", "files": ["here/sets.csv"]})
+    assert "1 count is hidden" in " ".join(text.split())
