@@ -33,7 +33,8 @@ With lam="auto":
 
 From three factors on the context is level or better (95 % above -.004); at fewer the free gates are ahead, whose choice
 of one or two factors tells more than these factors do. In null one variable (Histology) was proposed by chance, and no
-factor selected. Name `candidates` where you know them.
+factor selected. The noise of hetero 2 is rare: of ten fits on a third export (--seed 3; five deals of its patients, Age
+and Age + NodesRatio) none lists any, with an F1 of .91 to .94. Name `candidates` where you know them.
 """
 
 import argparse
