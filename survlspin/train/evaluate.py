@@ -35,12 +35,15 @@ def predict(net: Net, x: Tensor, value: Callable[[Tensor, dict[str, Tensor]], Te
     Whatever the type of `x`, the pass is in the net's.
     """
     net.eval()
-    dtype, out = next(net.parameters()).dtype, []
+    dtype, out = next(net.parameters()).dtype, torch.empty(0)
     for block in blocks(len(x), net.models, SMALL):
         rows = x[block].to(dtype)
         eta, parts = net(padded(rows))
-        out.append((eta if value is None else value(eta, parts))[..., : len(rows), :])
-    return torch.cat(out, -2)
+        found = (eta if value is None else value(eta, parts))[..., : len(rows), :]
+        if block.start == 0:  # made once: many small answers between what is freed would hold its memory
+            out = found.new_empty((*found.shape[:-2], len(x), found.shape[-1]))
+        out[..., block, :] = found
+    return out
 
 
 @torch.no_grad()
