@@ -8,6 +8,8 @@ from survlspin.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from survlspin.study import Study
+
 __all__ = ["check_job", "explain_job", "export_job", "page_job", "publish_job"]
 
 
@@ -31,13 +33,24 @@ def publish_job(given: dict[str, Any]) -> dict[str, Any]:
 
     model = _model(given["path"])
     study, training = reported(given)
-    study, how = in_unit(study, given["unit"]), {"training": training, "seen": given["data"] is None}
+    study, how = in_unit(study, given["unit"]), _origin(given, study, training)
     writable(given["out"])
     try:
         files, card = publish(model, study, given["out"], given["min_cell"], given["subgroup"], **how)
     except OSError as error:
         raise cannot_write(given["out"], error) from error
     return {"out": str(given["out"]), "files": [str(path) for path in files], "card": card, "notes": []}
+
+
+def _origin(given: dict[str, Any], study: "Study", training: "Study | None") -> dict[str, Any]:
+    """Return whether the model was made from these patients, and if from others those, unless they have changed."""
+    from survlspin.report.kept import call_of, digest_of, is_store
+    from survlspin.store import Store
+
+    path = given["path"]
+    known = (Store.read(path).plan["data"] if is_store(path) else call_of(path)).get("fingerprint")
+    seen = given["data"] is None or digest_of(study) == known
+    return {"seen": seen, "training": None if seen or training is None or digest_of(training) != known else training}
 
 
 def check_job(given: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,21 @@ def test_publish_prints_and_writes_the_card_with_the_refit_of_the_training_rows(
     assert 0.4 < value["C.masked_refit"] == round(value["C.masked_refit"], 3)
 
 
+def test_publish_knows_the_rows_that_the_model_was_made_from(folder):
+    def note_and_refit(name):
+        command = ("factors", "publish", folder / "fit", "--data", folder / name, "--min-cell", 5)
+        assert invoke(*command, "--out", folder / "known")[0] == 0
+        kept, value = card_of(folder / "known" / "card.json")
+        return "made from" in kept["note"], value["C.masked_refit"] is not None
+
+    assert note_and_refit("train.csv") == (True, False)
+    assert note_and_refit("new.csv") == (False, True)
+    text = (folder / "train.csv").read_text(encoding="utf-8")
+    (folder / "train.csv").write_text("\n".join(text.splitlines()[:-1]), encoding="utf-8")  # no longer the same rows
+    assert note_and_refit("new.csv") == (False, False)
+    (folder / "train.csv").write_text(text, encoding="utf-8")
+
+
 def test_what_tells_of_few_patients_is_hidden(monkeypatch):
     lines = [("C", 0.71234, "c"), ("leakage.share", 0.04, "s"), ("probes", 0.98, "p"), ("leakage.strata", 0.05, "t")]
     lines += [("redundant", 1.0, "pairs: one and two (0.99)"), ("stability.folds", np.nan, "none")]
