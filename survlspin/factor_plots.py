@@ -55,7 +55,7 @@ def waterfall(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     effects = "" if kind == "additive" else f"{kind} values; "
-    axes.set_xlabel(f"hazard ratio against {against} (log scale)\n{effects}association, not cause")
+    axes.set_xlabel(f"hazard ratio against {against}\nlog scale; {effects}association, not cause")
     return figure
 
 

@@ -41,7 +41,7 @@ class Basis:
     output : int
         Which of the K log-risks the effects are on: 0, or of competing causes the explained one's place.
     others_act : bool
-        Whether factors that are not listed act, too, at the patient's own values (gradient LASSO).
+        Whether factors that are not listed (in a member, by it) act, too, at the patient's values (gradient LASSO).
     """
 
     factors: tuple[str, ...]

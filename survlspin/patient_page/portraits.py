@@ -267,9 +267,9 @@ def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
         warnings.simplefilter("ignore", InputWarning)  # said of the rows themselves
         move = np.linalg.norm(output(model, changed) - output(model, X.iloc[:n])[own], axis=1)
     moved = (move.reshape(DRAWS, n) > MOVE).mean(axis=0) >= 0.5
-    words = f"Faithfulness: with the factors that are not listed redrawn {DRAWS} times from other patients, "
-    words += f"the prediction moves by more than {MOVE:g} on the log-hazard in at least half of the draws for "
-    return moved, f"{words}{moved.sum()} of the {persons(n)} here."
+    words = f"Faithfulness: patients here whose prediction moves by more than {MOVE:g} on the log-hazard in at least "
+    words += f"half of {DRAWS} draws of the factors that are not listed from other patients: {moved.sum()} of {n}."
+    return moved, words
 
 
 def _carded(card: Card) -> str:
@@ -282,5 +282,6 @@ def _named(model: Any, table: FactorTable) -> str:
     """Return what the model is."""
     nets = "one net" if table.members == 1 else f"the mean of {table.members} nets"
     context = [name for name, always in zip(table.factors, table.context, strict=True) if always]
-    words = f" {listed(context)} alone choose the others, and are always listed." if context else ""
+    verb, are = ("chooses", "is") if len(context) == 1 else ("choose", "are")
+    words = f" {listed(context)} alone {verb} the others, and {are} always listed." if context else ""
     return f"{type(model).__name__}, {nets}, which chooses among {len(table.factors)} factors.{words}"

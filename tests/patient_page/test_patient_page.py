@@ -82,7 +82,7 @@ def test_the_cohort_is_its_kaplan_meier_curve_or_the_mean_prediction():
 
 def test_what_is_known_of_the_lists_is_said():
     X, _ = data()
-    assert any("for 0 of the 4 patients here" in note for note in four().notes)  # gates that see context do not leak
+    assert any("from other patients: 0 of 4." in note for note in four().notes)  # gates that see context do not leak
     assert all(each.leaks is False for each in four().patients)
     free = portraits(model("CoxLSPIN", 1, ()), X, LABELS[:4])
     assert free.against == "the reference patient"
