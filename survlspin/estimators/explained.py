@@ -123,10 +123,10 @@ class Explainer:
 
         def value(rows: np.ndarray, players: np.ndarray, inside: np.ndarray) -> np.ndarray:
             own = x[rows] * self._tensor(group == players.T[..., None])  # (k, r, p)
-            adds = torch.stack([begin(one[None], rows)[0] for one in own], 1) - begin(0 * own[:1], rows)[0][:, None]
-            sums = start[rows][:, None] + self._tensor(inside).to(x) @ adds  # (r, C, h)
-            answer = finish(sums.flatten(0, 1)[None])[0, :, self.basis.output]
-            return answer.view(len(rows), -1).cpu().numpy()
+            adds = torch.stack([begin(one[None], rows)[0] for one in own]) - begin(0 * own[:1], rows)  # (k, r, h)
+            sums = (self._tensor(inside).to(x) @ adds.flatten(1)).view(-1, *adds.shape[1:])  # (C, r, h)
+            answer = finish(sums.add_(start[rows]).flatten(0, 1)[None])[0, :, self.basis.output]
+            return answer.view(-1, len(rows)).T.cpu().numpy()
 
         return shapley(value, plays), finish(start[None])[0, :, self.basis.output].cpu().numpy()
 
