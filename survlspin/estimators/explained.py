@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..factors import Basis, Explanation, shapley
 from ..nets import Net
+from ..train.evaluate import padded
 
 BLOCK = 10_000  # patients explained at a time
 MOST = 40_000  # of them times members
@@ -53,9 +54,9 @@ class Explainer:
     @torch.no_grad()
     def explain(self, x: Tensor, values: pd.DataFrame) -> Explanation:
         """Explain a block of rows."""
-        basis = self.basis
-        eta, parts = self.net(x)
-        selected = self.net.selected(parts)
+        basis, whole = self.basis, self.net(padded(x))  # as predict asks: log-risks are the same to the last bit
+        selected = self.net.selected(whole[1])[:, : len(x)]
+        parts = {name: part[:, : len(x)] for name, part in whole[1].items() if name in ("gate", "coef")}
         gate = parts.get("gate", selected)
         opened = self._by_factor(np.logical_or, selected)  # (M, n, G)
         differs = self._by_factor(np.logical_or, x[None] != 0)[0]  # elsewhere a factor has no effect
@@ -73,7 +74,7 @@ class Explainer:
             low=own.min(0),
             high=own.max(0),
             baseline=np.broadcast_to((start - self.center[:, [basis.output]]).mean(0), len(x)),
-            log_risks=eta.double().cpu().numpy() - self.center[:, None],
+            log_risks=whole[0][:, : len(x)].cpu().numpy() - self.center[:, None],
         )
 
     def _terms(self, x: Tensor, parts: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:

@@ -107,8 +107,8 @@ class Explanation(Basis):
 
     @cached_property
     def log_risk(self) -> np.ndarray:
-        """The model's prediction, (n,)."""
-        return self.log_risks[..., self.output].mean(axis=0)
+        """The model's prediction, (n,): the mean over members, added up in their order also of one patient."""
+        return sum(self.log_risks[..., self.output]) / len(self.log_risks)
 
     @cached_property
     def explained(self) -> np.ndarray:

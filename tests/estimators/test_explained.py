@@ -129,6 +129,15 @@ def test_sums_are_the_log_risk(name):
         assert people["baseline"].std() < 1e-9
 
 
+@pytest.mark.parametrize(("name", "context"), [*((name, False) for name in MODELS), ("LLSPIN", True)])
+def test_log_risks_are_those_predicted_whoever_is_asked_with_them(name, context):
+    model = fitted(name, context)
+    for size in (1, 7, len(X)):
+        pieces = [X[start : start + size] for start in range(0, min(len(X), 6 * size), size)]
+        told = pd.concat([model.risk_factors(piece).patients() for piece in pieces])
+        np.testing.assert_array_equal(told["log_risk"], model.predict(X)[: len(told)])
+
+
 @pytest.mark.parametrize("name", ["LLSPIN", "LSPIN"])
 def test_agreement_gates_and_bounds_are_over_members(name):
     model = fitted(name)
