@@ -50,9 +50,9 @@ class Trained(BaseEstimator):
 
     def _pass(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs (n,) and gates (n, p)."""
-        gates: list[torch.Tensor] = []
-        eta = predict(self.net, torch.tensor(X, dtype=torch.float32), lambda parts: gates.append(parts["gate"]))
-        return eta[0, :, 0].double().numpy(), torch.cat(gates, 1)[0].double().numpy()
+        x = torch.tensor(X, dtype=torch.float32)
+        both = predict(self.net, x, lambda eta, parts: torch.cat([eta, parts["gate"]], -1))[0].double().numpy()
+        return both[:, 0], both[:, 1:]
 
     def gates(self, X: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(self._pass(X)[1], columns=list(self.design_.factors))

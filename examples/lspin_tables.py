@@ -186,9 +186,8 @@ def train(recipe: Recipe, task: Problem, seed: int, validate: bool = True) -> ne
 
 def score(net: nets.Net, task: Problem, rows: np.ndarray) -> tuple[float, float, float]:
     """Return accuracy or mean squared error, F1 of the columns chosen, and how many are open per row."""
-    gates: list[torch.Tensor] = []
-    eta = predict(net, task.data.x[rows], lambda parts: gates.append(parts["gate"]))[0, :, 0].numpy()
-    chosen, truth, y = torch.cat(gates, 1)[0].numpy() > 0, task.example.truth[rows], task.example.y[rows]
+    both = predict(net, task.data.x[rows], lambda eta, parts: torch.cat([eta, parts["gate"]], -1))[0].numpy()
+    eta, chosen, truth, y = both[:, 0], both[:, 1:] > 0, task.example.truth[rows], task.example.y[rows]
     good = ((eta > 0) == y).mean() if y.dtype == np.int64 else ((eta - y) ** 2).mean() * task.scale
     return float(good), 2 * (chosen & truth).sum() / (chosen.sum() + truth.sum()), chosen.sum(1).mean()
 
