@@ -125,13 +125,18 @@ def _an_export(found: Findings, source: Source, choice: Choice | None, aliases: 
     found.fields(book, headers, columns, choice)
 
 
-def _plain(found: Findings, path: Path, names: Iterable[str], **form: str) -> None:
-    """Say what the columns of a table hold."""
-    table = found.attempt(partial(read_table, path, **form))
-    if table is None and found.problems[-1].code == "SL-509":  # numbers or codes: the others can be told
-        table = read_table(path, numbers=names, **form)
-    if table is None:
-        return
+def _plain(found: Findings, path: Path, names: Iterable[str], **form: Any) -> None:
+    """Say what the columns of a table hold, and what `run` and `fit` need to be told of them."""
+    told = {"SL-508": {"decimal": ","}, "SL-509": {"numbers": names}}
+    table = None
+    while table is None:
+        try:
+            table = read_table(path, **form)
+        except InputError as error:
+            if error.code not in told:
+                raise
+            form |= told.pop(error.code)
+            found.note(f"{error.code} {error.found} Nothing to mend, but for run and fit: {remedy(error)}")
     kinds = (
         ("flags", types.is_bool_dtype),
         ("numbers", types.is_numeric_dtype),

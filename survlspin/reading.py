@@ -179,7 +179,7 @@ def _typed(cells: pa.Table, decimal: str, text: set[str], numbers: set[str]) -> 
         raise InputError("SL-508", f"{listed(map(repr, commas))}: are these decimal commas?", remedy)
     if zeros:
         found = f"{listed(map(repr, zeros))}: numbers with leading zeros, or codes?"
-        raise InputError("SL-509", found, "Say it for each: --number COLUMN or --category COLUMN.")
+        raise InputError("SL-509", found, "Say it for each: --number, --category or, of labels, --id COLUMN.")
     return pa.table(typed)
 
 

@@ -198,10 +198,18 @@ def test_a_table_without_a_recipe_is_described(tmp_path):
     assert kinds == {"id": "numbers", "grade": "text", "died": "flags", "days": "dates"}
     assert report["table"]["grade"]["missing"] == 2
     assert report["notes"] == ["1 row is an exact copy of another one."]
-    (tmp_path / "x.csv").write_text("id;grade;size\n007;I;1\n008;;2\n")
+
+
+def test_what_options_say_of_a_table_is_no_fault_of_it(tmp_path):
+    (tmp_path / "x.csv").write_text("id;grade;size\n007;I;1,5\n008;;2\n")
+    assert check(tmp_path / "x.csv")[0] == 0
     report = examine(tmp_path / "x.csv")
-    assert "--category COLUMN" in problems(report)["SL-509"]
-    assert report["rows"] == 2  # it is described all the same
+    commas, zeros = report["notes"]
+    assert commas.startswith("SL-508 'size'")
+    assert "--decimal" in commas
+    assert zeros.startswith("SL-509 'id'")
+    assert "--category or, of labels, --id COLUMN" in zeros
+    assert [each["kind"] for each in report["table"].values()] == ["numbers", "text", "numbers"]
 
 
 def test_a_table_is_held_against_its_recipe(tmp_path):
