@@ -100,7 +100,8 @@ def _portraits(given: dict[str, Any]) -> Any:
     X, kept = _predictors(given, model), call_of(given["path"])
     options, unit = kept.get("options") or {}, kept.get("unit", UNKNOWN_UNIT)
     how = {"y": outcome_in(X, given["data"], options), "stratum": X.get(options.get("stratum"))}
-    return portraits(model, X, given["patient"] or None, unit="time units" if unit == UNKNOWN_UNIT else unit, **how)
+    unit = given["unit"] or ("time units" if unit == UNKNOWN_UNIT else unit)
+    return portraits(model, X, given["patient"] or None, unit=unit, **how)
 
 
 def _model(path: Path) -> Any:

@@ -178,7 +178,7 @@ JudgedOn = _option(
     Path | None,
     FILE,
 )
-REPORT = "The report"
+REPORT = "What is shown"
 Unit = _option("--unit", "Of time, as months, where the data do not say it.", panel=REPORT)
 Reached = _option("--horizon", "Time by which the event is predicted; may be repeated.", list[float], REPORT)
 Thresholds = _option(

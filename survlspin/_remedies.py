@@ -39,7 +39,8 @@ REMEDIES = {
     "SL-415": "Name another folder: --store.",
     "SL-623": "Name the time by which the event is predicted: --horizon T.",
     "SL-681": "Name up to 300 of them: --patient LABEL, repeated.",
-    "SL-682": "Name what is in the column of --id; without --id the number of the row, from 0.",
+    "SL-682": "Name what the column of --id holds, as it is written there; without --id, as where several rows share "
+    "a label, the number of the row, from 0.",
 }  # fmt: skip
 
 # arguments of functions that remedies name, and the options that say the same

@@ -74,7 +74,7 @@ def explain(
     ctx: typer.Context,
     path: o.OneModel, patient: o.Seen, data: o.Explained = None, sep: o.Sep = ",", decimal: o.Decimal = ".",
     encoding: o.Encoding = "utf-8", id: o.Id = None, category: o.Category = (), number: o.Number = (),
-    as_json: o.Json = False, verbose: o.Verbose = False,
+    unit: o.Unit = None, as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     finish(ctx.params, calls.explain_job, "patient_page.terminal.explained")
 
@@ -89,7 +89,7 @@ def page(
     ctx: typer.Context,
     path: o.OneModel, data: o.Explained = None, sep: o.Sep = ",", decimal: o.Decimal = ".",
     encoding: o.Encoding = "utf-8", id: o.Id = None, category: o.Category = (), number: o.Number = (),
-    patient: o.Seen = (), out: o.LocalOut = Path("survlspin-LOCAL-ONLY"), as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    patient: o.Seen = (), unit: o.Unit = None, out: o.LocalOut = Path("survlspin-LOCAL-ONLY"),
+    as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:  # fmt: skip
     finish(ctx.params, calls.page_job, "patient_page.terminal.written")

@@ -25,9 +25,7 @@ TOLERANCE = 1e-6  # of the larger of 1 and the sum of the terms' sizes
 REFERENCE = "the reference patient"
 SAME = "this patient with the listed factors at the reference"
 SUM = "Within a patient baseline + the sum of log_hr = log-risk; hr = exp(log_hr), against {}."
-SHAPLEY = (
-    "log_hr is the exact Shapley value of the factor among those listed for the patient, {} held as they are. "
-)
+SHAPLEY = "log_hr is the exact Shapley value of the factor among those listed for the patient, {} held as they are. "
 TOO_MANY = (
     f" log_hr is left empty, and rank goes by gate, where more than {MOST} open factors differ from the "
     "reference patient's in a member."

@@ -51,7 +51,7 @@ SHAPLEY = (
     "patient, and they multiply to the patient's."
 )
 CONTEXT = "The context factors share their main effect by exact Shapley values."
-CAUSES = "The event is one of several causes, with the others at work: who had another counts as without it."
+CAUSES = "The event is cause 1 of several, with the others at work: who had another counts as without it."
 OTHERS = "Factors that are not listed act, too: they are held at this patient's values."
 NONE_LISTED = "No factor is listed: no effect moves this prediction from where it starts."
 
@@ -201,8 +201,9 @@ def _chosen(X: pd.DataFrame, patients: Iterable[object] | None) -> np.ndarray:
     found = [hits[labels[hits] == label] for label in wanted]
     if wrong := [(i, len(rows)) for i, rows in enumerate(found) if len(rows) != 1]:
         (place, times), n = wrong[0], len(wanted)
-        text = f"{len(wrong)} of {n} labels are not of one row each: number {place + 1} is in {times} rows."
-        raise InputError("SL-682", text, "Name labels of the index; where there are none, numbers of rows from 0.")
+        text = f"{len(wrong)} of {n} labels are not of one row each: number {place + 1} is in {times or 'no'} rows."
+        remedy = "Name labels of the index, as they are written there; where there are none, numbers of rows from 0."
+        raise InputError("SL-682", text, remedy)
     return np.concatenate(found)
 
 

@@ -16,7 +16,7 @@ def exported(report: Mapping[str, Any]) -> str:
     from survlspin.faithfulness import as_text
 
     lines = [
-        f"{persons(report['patients'])}. Wrote to {report['out']}:",
+        f"{report['patients']:,} row{'' if report['patients'] == 1 else 's'}. Wrote to {report['out']}:",
         *(f"  {path.rsplit('/', 1)[-1]}" for path in report["files"]),
         "LOCAL ONLY: the files hold single patients and must not leave the place where their data may be. What may be "
         "shown to others is what survlspin factors publish writes.",

@@ -188,6 +188,8 @@ def test_competing_causes_are_said():
     both = CauseSpecificCoxLLSPIN(epochs=2, members=1).fit(X, y)
     shown = portraits(both, X.iloc[:20], X.index[:2], y=y)
     assert CAUSES in shown.notes
+    first = both.risk_factors(X.iloc[:2], cause=1).patients()
+    np.testing.assert_allclose([each.log_hr for each in shown.patients], first["log_risk"] - first["baseline"])
     assert shown.compared == "mean prediction for 20 patients"
 
 
@@ -274,9 +276,12 @@ def test_explain_on_the_command_line(fitted):
     report = json.loads(said(*asked, "--json"))
     assert [each["patient"] for each in report["patients"]] == [LABELS[7]]
     assert report["cohort"][0] > report["cohort"][-1]
+    assert "no event by, time units" in text
+    assert "no event by, months" in said(*asked, "--unit", "months")
     code, output = invoke(*asked, "--patient", "nobody")
     assert code == 2
     assert "SL-682" in output
+    assert "number 2 is in no rows" in output
     assert "--id" in output
 
 
