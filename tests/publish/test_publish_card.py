@@ -69,6 +69,7 @@ def test_export_prints_and_writes_the_card_and_marks_patients(folder, name):
 def test_export_of_the_rows_it_was_made_from_says_so(folder):
     code, said = invoke("factors", "export", folder / "fit", "--out", folder / "own")
     assert (code, "of 80 rows that the model was made from" in said) == (0, True)
+    assert "80 rows. Wrote to" in said  # of which several may be of one patient
 
 
 def test_of_very_many_patients_none_is_marked(monkeypatch, tmp_path):
