@@ -282,7 +282,7 @@ class Design:
         if absent:
             strange = [name for name in table.columns if name not in names]
             found = listed(f"{name!r}{nearest(name, strange)}" for name in absent)
-            raise InputError("SL-213", f"X has no column {found}.", "Give the columns the model was fitted on.")
+            raise InputError("SL-213", f"no column {found}.", "Give the columns the model was fitted on.")
         return table
 
     def _twins(self, against: np.ndarray) -> list[str]:

@@ -75,7 +75,7 @@ def read_table(
         cells = _cells(path, _decoded(path, raw, encoding), sep)
         table = _typed(cells, decimal, text, numbers).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     if table.empty:
-        raise InputError("SL-506", f"{path.name} has {table.shape[1]} columns and no rows.", "There is nothing to fit.")
+        raise InputError("SL-506", f"{path.name} has {table.shape[1]} columns and no rows.", "Give one that has some.")
     for name in text & set(table.columns):
         table[name] = table[name].astype(object).where(table[name].isna(), table[name].astype(str))
     return table

@@ -90,7 +90,7 @@ def moved_rows(model, X, known: Card) -> np.ndarray | None:
 def _whose(n: int, counted: bool) -> str:
     if not counted:
         return f"of up to {SAMPLE:,} rows"
-    return f"of {n:,} rows" if n <= SAMPLE else f"of a sample of {SAMPLE:,} of {n:,} rows"
+    return f"of {n:,} row{'' if n == 1 else 's'}" if n <= SAMPLE else f"of a sample of {SAMPLE:,} of {n:,} rows"
 
 
 def _partial(model, X, why: str, note: str, known: Known | None) -> Card:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputWarning
 from survlspin.factors import FactorTable
 from survlspin.faithfulness import Card, moved_rows, sampled_card
 from survlspin.faithfulness.sampled import EACH
@@ -63,6 +64,11 @@ def export(
         The files, the schema that they follow and the faithfulness card among them; and the card. Which patients'
         predictions rest on factors that are not listed is written of up to 20,000 patients.
 
+    Warns
+    -----
+    InputWarning
+        SL-680 several rows have one label.
+
     Raises
     ------
     InputError
@@ -73,6 +79,9 @@ def export(
         found = f"{type(model).__name__} does not choose factors for each patient."
         raise InputError("SL-673", found, "Name a model that does, as CoxLLSPIN.")
     folder = private(Path(out))
+    if shared := int(X.index.duplicated().sum()):
+        found = f"rows whose label an earlier row has: {shared:,}."
+        warnings.warn(InputWarning("SL-680", found, "Their order alone tells them apart."), stacklevel=2)
     table: FactorTable = model.risk_factors(X)
     card = sampled_card(model, X, y, strata=stratum, seen=seen)
     moved = moved_rows(model, X, card)

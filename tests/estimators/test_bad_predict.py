@@ -34,7 +34,7 @@ def test_45_47_order_and_further_columns_change_nothing(model):
 
 
 def test_46_a_renamed_column_is_named(model):
-    with pytest.raises(InputError, match=r"SL-213 X has no column 'size' \(did you mean 'sizes'\?\)"):
+    with pytest.raises(InputError, match=r"SL-213 no column 'size' \(did you mean 'sizes'\?\)"):
         model.predict(X.rename(columns={"size": "sizes"}))
 
 

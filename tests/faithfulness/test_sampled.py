@@ -98,3 +98,4 @@ def test_few_rows_tell_nothing(n, known):
     assert (found.leakage is not None) == (found.moved is not None) == known
     assert ("fewer than 30 rows" in found.text()) == (not known)
     assert (moved_rows(model(), X[:n], found) is not None) == known
+    assert sampled_card(model(), X[:1]).note == "Faithfulness card, of 1 row."

@@ -99,6 +99,13 @@ def test_a_file_that_was_exported_is_fine(folder):
         assert "add up to the log-risk" in " ".join(said.split())
 
 
+def test_labels_that_rows_share_are_noted(folder, tmp_path):
+    patients().assign(who=np.arange(150) // 2).to_csv(tmp_path / "twice.csv", index=False)
+    more = ("--data", tmp_path / "twice.csv", "--id", "who", "--out", tmp_path / "out")
+    code, said = invoke("factors", "export", folder / "fit", *more)
+    assert (code, "SL-680 rows whose label an earlier row has: 75." in said) == (0, True)
+
+
 def test_a_folder_that_is_open_to_others_is_refused(folder, tmp_path):
     tmp_path.chmod(0o755)
     code, said = invoke("factors", "export", folder / "fit", "--out", tmp_path)
