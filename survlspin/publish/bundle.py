@@ -253,10 +253,9 @@ def _effects(counted: _Counted, least: int) -> pd.DataFrame:
 
 def _quantile(values: np.ndarray, q: float, least: int) -> float:
     """Return the mean of so many sorted values around a quantile; NaN where fewer are on a side of it."""
-    at = q * len(values)
-    if min(at, len(values) - at) < least:
+    start = round(q * len(values) - least / 2)
+    if min(start, len(values) - least - start) < least:
         return np.nan
-    start = round(at - least / 2)
     return round(float(values[start : start + least].mean()), 3) + 0.0  # no -0.0
 
 

@@ -61,17 +61,23 @@ def counted_sets(people: Population) -> CountTable:
     whom = {ALL: np.ones(len(n), dtype=bool)}
     whom |= {("size", k): sizes == k for k in range(len(factors) + 1)}
     whom |= {("factor", f): members[:, f] for f in factors} | {("without", f): ~members[:, f] for f in factors}
-    apart = [("set", s) for s in range(min(len(n), APART))]
+    apart, rare = [("set", s) for s in range(min(len(n), APART))], len(n) > APART
     counts: dict = dict(zip(apart, n.tolist(), strict=False))
     sums: list = []
     for cell, mask in whom.items():
-        counts[cell], counts["rest", cell] = int(n @ mask), int(n[APART:] @ mask[APART:])
-        sums.append((cell, [*(apart[s] for s in np.flatnonzero(mask[:APART])), ("rest", cell)]))
-    for of in (lambda cell: cell, lambda cell: ("rest", cell)):
-        sums.append((of(ALL), [of(("size", k)) for k in range(len(factors) + 1)]))
-        sums += [(of(ALL), [of(("factor", f)), of(("without", f))]) for f in factors]
-    silent = {("rest", cell) for cell in whom} | {("without", f) for f in factors}
-    return CountTable(counts, sums, frozenset(silent), frozenset(apart))
+        counts[cell] = int(n @ mask)
+        sums.append((cell, [*(apart[s] for s in np.flatnonzero(mask[:APART])), *[("rest", cell)] * rare]))
+    margins = [(ALL, [("size", k) for k in range(len(factors) + 1)])]
+    margins += [(ALL, [("factor", f), ("without", f)]) for f in factors]
+    silent = {("without", f) for f in factors}
+    if rare:
+        rest = {("rest", cell): int(n[APART:] @ mask[APART:]) for cell, mask in whom.items()}
+        rest["listings"] = int(n[APART:] @ sizes[APART:])  # of a size k there are k for each patient
+        sums += [(("rest", total), [("rest", part) for part in parts]) for total, parts in margins]
+        sums.append(("listings", [("rest", ("factor", f)) for f in factors]))
+        sums.append(("listings", [("rest", ("size", k)) for k in range(len(factors) + 1) for _ in range(k)]))
+        counts, silent = counts | rest, silent | rest.keys()
+    return CountTable(counts, sums + margins, frozenset(silent), frozenset(apart))
 
 
 def counted_subgroup(people: Population, name: str, level: np.ndarray, n_levels: int) -> CountTable:

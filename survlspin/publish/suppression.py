@@ -319,8 +319,9 @@ class _Piece:
         far += [LinearConstraint(self._beside(at, 1), counts, np.inf)]
         aim, own = np.append(np.zeros(m), [*cost.values()]), np.eye(1, m + len(at), self.place[cell])
         safe = [(least, np.inf)] + [(0, 0)] * bool(self.silent[self.place[cell]])
-        found = [self._solve(aim, np.inf, *far, LinearConstraint(own, *limits)) for limits in safe]
-        moved = np.abs(min(found, key=lambda x: aim @ x)[at] - counts) > NEAR
+        found = [self._solution(aim, np.inf, *far, LinearConstraint(own, *limits)) for limits in safe]
+        nearest = min((x for x in found if x is not None), key=lambda x: aim @ x)  # more patients are always possible
+        moved = np.abs(nearest[at] - counts) > NEAR
         return [each for each, is_so in zip(cost, moved, strict=True) if is_so]
 
     def _beside(self, at: np.ndarray, sign: int) -> coo_array:
@@ -329,7 +330,14 @@ class _Piece:
         return hstack([coo_array((np.ones(k), (np.arange(k), at)), (k, len(self.place))), sign * eye_array(k)])
 
     def _solve(self, aim: np.ndarray, most: np.ndarray | float, *further: LinearConstraint) -> np.ndarray:
-        """Return the solution with the smallest ``aim @ x``; there may be more variables than cells."""
+        """Return the solution with the smallest ``aim @ x`` (SL-675 where there is none)."""
+        found = self._solution(aim, most, *further)
+        if found is None:
+            raise InputError("SL-675", "counts do not add up.", "Give totals that are the sums of their parts.")
+        return found
+
+    def _solution(self, aim: np.ndarray, most: np.ndarray | float, *further: LinearConstraint) -> np.ndarray | None:
+        """Return the solution with the smallest ``aim @ x``, or None; there may be more variables than cells."""
         more = len(aim) - len(self.low)
         known = hstack([self.matrix, coo_array((len(self.constant), more))]) if more else self.matrix
         equations = [LinearConstraint(known, self.constant, self.constant)] if len(self.constant) else []
@@ -339,6 +347,4 @@ class _Piece:
             constraints=[*equations, *further],
             integrality=np.repeat([int(self.whole), 0], [len(self.low), more]),
         )
-        if found.x is None:
-            raise InputError("SL-675", "counts do not add up.", "Give totals that are the sums of their parts.")
         return found.x

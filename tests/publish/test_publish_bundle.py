@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -11,10 +12,12 @@ from scipy.optimize import linprog
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome
 from survlspin.publish.bundle import AGE, OTHERS, publish
-from survlspin.publish.counting import kept_times
+from survlspin.publish.counting import Population, counted_sets, kept_times
+from survlspin.publish.suppression import audit
 from survlspin.study import Study
 
 FACTORS = ("age", "nodes", "size")
+ALL_SETS = ["".join(letters) for letters in product(*(("", name[0]) for name in FACTORS))]
 TABLES = ("sets", "sizes", "factors", "subgroups", "courses", "effects", "baseline")
 
 
@@ -59,10 +62,9 @@ def tables_of(data, out, least, subgroups=("grade",)) -> dict[str, pd.DataFrame]
 
 def atoms_of(data: Study, grid: np.ndarray) -> tuple[np.ndarray, list, np.ndarray]:
     """Every kind of patient that there can be, bool by what is true of it, and how many there are."""
-    sets = ["".join(letters) for letters in product(*(("", name[0]) for name in FACTORS))]
     levels = sorted(set(data.X["grade"]))
     step = np.searchsorted(grid, data.y["time"], side="left")
-    kinds = list(product(sets, levels, range(1, len(grid)), (True, False)))
+    kinds = list(product(ALL_SETS, levels, range(1, len(grid)), (True, False)))
     found = zip(data.X["listed"], data.X["grade"], step, data.y["event"], strict=True)
     n = pd.Series([(*kind[:2], int(kind[2]), bool(kind[3])) for kind in found]).value_counts()
     return kinds, n.reindex(pd.Index(kinds, tupleize_cols=False), fill_value=0).to_numpy()
@@ -118,8 +120,7 @@ def hidden_small(kinds: list, n: np.ndarray, least: int):
 @given(st.integers(0, 10**6), st.sampled_from([5, 11]), st.integers(60, 400))
 def test_nothing_hidden_can_be_solved_from_everything_that_is_published(tmp_path_factory, seed, least, n):
     rng = np.random.default_rng(seed)
-    sets = ["".join(s) for s in product(*(("", name[0]) for name in FACTORS))]
-    listed = rng.choice(sets, n, p=rng.dirichlet(np.full(8, rng.choice([0.2, 0.6]))))
+    listed = rng.choice(ALL_SETS, n, p=rng.dirichlet(np.full(8, rng.choice([0.2, 0.6]))))
     grade = rng.choice(["I", "II"], n, p=rng.dirichlet(np.full(2, 0.7)))
     data = study(listed, grade, rng.integers(1, 3, n).astype(float), rng.random(n) < 0.5)
     tables = tables_of(data, tmp_path_factory.mktemp("out") / "x", least)
@@ -131,6 +132,41 @@ def test_nothing_hidden_can_be_solved_from_everything_that_is_published(tmp_path
     for what, mask in hidden_small(kinds, counts, least):
         low, high = (linprog(sign * mask, None, None, left, right) for sign in (1, -1))
         assert high.status == 3 or -high.fun - low.fun > 0.99, what  # 3: there is no limit
+
+
+def lists(seed: int) -> Study:
+    rng = np.random.default_rng(seed)
+    listed = rng.choice(ALL_SETS, 200, p=rng.dirichlet(np.full(8, 0.4)))
+    return study(listed, ["I"] * 200, np.ones(200), np.ones(200, dtype=bool))
+
+
+@pytest.mark.parametrize("seed", [1, 12])
+def test_sizes_and_factors_together_tell_of_no_hidden_count(tmp_path, seed):
+    data = lists(seed)
+    tables = tables_of(data, tmp_path / "x", 11, ())
+    tables["courses"] = tables["courses"].iloc[:0]
+    kinds = [(s, "I", 1, True) for s in ALL_SETS]
+    counts = np.array([(data.X["listed"] == s).sum() for s in ALL_SETS])
+    left, right = (np.array(part) for part in zip(*said(tables, kinds, np.array([0.0, 1])), strict=True))
+    for what, mask in hidden_small(kinds, counts, 11):
+        low, high = (linprog(sign * mask, None, None, left, right) for sign in (1, -1))
+        assert high.status == 3 or -high.fun - low.fun > 0.99, what
+
+
+def test_a_factor_that_only_rare_sets_have_can_be_published(tmp_path, monkeypatch):
+    monkeypatch.setattr("survlspin.publish.counting.APART", 4)
+    assert tables_of(lists(5), tmp_path / "x", 11, ())["factors"]["n"].isna().any()
+
+
+@pytest.mark.parametrize("apart", [200, 3])
+def test_patients_by_size_tell_how_many_factors_are_listed(monkeypatch, apart):
+    monkeypatch.setattr("survlspin.publish.counting.APART", apart)
+    sets, n = np.eye(5, dtype=bool), [40, 30, 20, 10, 3]
+    table = counted_sets(Population(tuple("abcde"), np.repeat(sets | sets[0], n, axis=0)))
+    assert all(table.counts[total] == sum(table.counts[part] for part in parts) for total, parts in table.sums)
+    hidden = {("factor", 4)} | table.silent | table.pooled
+    shown = replace(table, counts={cell: None if cell in hidden else n for cell, n in table.counts.items()})
+    assert audit([shown], 5)["factor", 4] == (3, 3)
 
 
 @pytest.mark.parametrize("name", ["age", "Age", "AGE_DX", "AgeAtDx", "AgeDx", "patientAge", "age at diagnosis"])
@@ -190,8 +226,9 @@ def test_quantiles_are_of_many(tmp_path):
 def test_an_effect_of_nothing_has_no_sign(tmp_path):
     data = people()
     data.X["age"] = -0.01
-    median = tables_of(data, tmp_path / "x", 11, ())["effects"]["log_hr_50"]
-    assert median.tolist() == [0, 0, 0]
+    median = tables_of(data, tmp_path / "x", 11, ())["effects"]["log_hr_50"].dropna()
+    assert len(median)
+    assert (median == 0).all()
     assert not np.signbit(median).any()
 
 
