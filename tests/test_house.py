@@ -57,6 +57,8 @@ def test_every_public_name_is_there():
         assert getattr(survlspin, name) is not None
     assert set(survlspin.__all__) <= set(dir(survlspin))
     assert survlspin.metrics is importlib.import_module("survlspin.metrics")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\bsurvlspin\.([a-z_]+)(?=[.` ])", text)) <= set(survlspin.__all__)
     with pytest.raises(AttributeError, match="no attribute 'CoxLSPN'"):
         _ = survlspin.CoxLSPN
 
