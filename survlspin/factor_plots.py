@@ -70,7 +70,8 @@ def set_bars(frame: pd.DataFrame, top: int = 12) -> Figure:
     """
     shown, rest = frame.iloc[:top], frame.iloc[top:]
     if len(rest):
-        others = {"set_key": f"{len(rest):,} other sets", "n": rest["n"].sum(), "share": rest["share"].sum()}
+        name = f"{len(rest):,} other set{'s' * (len(rest) > 1)}"
+        others = {"set_key": name, "n": rest["n"].sum(), "share": rest["share"].sum()}
         shown = pd.concat([shown, pd.DataFrame([others])])
     figure, axes, y = _rows(shown["set_key"])
     share = 100 * shown["share"].to_numpy()

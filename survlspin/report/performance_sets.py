@@ -23,7 +23,7 @@ TOP = 12  # sets shown; the rest are one row
 RELATED = 0.3  # |r| from which factors may stand in for each other where folds select one of them
 WORD = 8  # bytes
 SAMPLE = 50_000  # rows from which correlations are taken
-OTHER = "other sets"
+OTHER = "other set"
 LEAD = "Patients of one set share what their prediction rests on."
 ALL = "No model tells patients apart by the factors that it uses: there is one set for all."
 
@@ -116,7 +116,7 @@ def _frame(counts: Counter, names: list[str], fits: int, least: int) -> pd.DataF
     shown = [(key, n) for key, n in ordered[:TOP] if n / fits >= max(least, 1)]
     rows = [(" + ".join(own := _members(key, names)) or "(none)", len(own), n) for key, n in shown]
     if rest := total - sum(n for _, n in shown):
-        rows.append((f"{len(counts) - len(shown):,} {OTHER}", "", rest))
+        rows.append((f"{(others := len(counts) - len(shown)):,} {OTHER}{'s' * (others > 1)}", "", rest))
     return pd.DataFrame(
         {
             "Set": [name for name, _, _ in rows],

@@ -338,6 +338,11 @@ def test_plots_show_what_the_tables_hold(tmp_path):
         drawn.savefig(tmp_path / "plot.png")
 
 
+def test_one_other_set_is_one():
+    bars = SetTable({"age": 2, "size": 1}).plot(top=1)
+    assert bars.axes[0].get_yticklabels()[-1].get_text().split() == ["1", "other", "set"]
+
+
 def test_long_set_names_are_wrapped_and_ended():
     bars = SetTable({" + ".join(f"a long factor {i}" for i in range(40)): 1}).plot()
     lines = bars.axes[0].get_yticklabels()[0].get_text().split("\n")
