@@ -18,7 +18,7 @@ from markupsafe import Markup
 from survlspin import __version__
 from survlspin.tables import replacing
 
-from .portraits import ASSOCIATION, Patient, Portraits
+from .portraits import ASSOCIATION, Patient, Portraits, percent
 
 __all__ = ["html", "write"]
 
@@ -82,7 +82,7 @@ def _viewed(each: Patient, about: Portraits) -> dict[str, Any]:
         "band": _band(about.times, each.low, each.high),
         "cohort": _steps(about.times, about.cohort),
         "numbers": [
-            (f"{time:g}", _percent(survival), f"{_percent(low)[:-2]} to {_percent(high)}", _percent(cohort))
+            (f"{time:g}", percent(survival), f"{percent(low)[:-2]} to {percent(high)}", percent(cohort))
             for time, survival, low, high, cohort in numbers
         ],
     }
@@ -140,10 +140,6 @@ def _band(times: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
 
 def _share(part: float) -> str:
     return f"{100 * part:.2f}".rstrip("0").rstrip(".")
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %" if np.isfinite(value) else "–"
 
 
 def _embedded(value: Any) -> Markup:

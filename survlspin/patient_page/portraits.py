@@ -23,7 +23,7 @@ from survlspin.outcome import Outcome
 if TYPE_CHECKING:
     from survlspin.faithfulness import Card
 
-__all__ = ["ASSOCIATION", "LEAKS", "LONELY", "MOST", "UNEXPLAINED", "Patient", "Portraits", "portraits"]
+__all__ = ["ASSOCIATION", "LEAKS", "LONELY", "MOST", "UNEXPLAINED", "Patient", "Portraits", "percent", "portraits"]
 
 MOST = 300
 """Patients on a page, at most."""
@@ -271,6 +271,13 @@ def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
     words = f"Faithfulness: patients here whose prediction moves by more than {MOVE:g} on the log-hazard in at least "
     words += f"half of {DRAWS} draws of the factors that are not listed from other patients: {moved.sum()} of {n}."
     return moved, words
+
+
+def percent(value: float | None) -> str:
+    """Return a probability in whole per cent, 0 and 100 only where it is that exactly; a dash where it is not known."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{'<1' if 0 < value < 0.005 else '>99' if 0.995 < value < 1 else f'{100 * value:.0f}'} %"
 
 
 def _carded(card: Card) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from survlspin._messages import persons
 from survlspin._text import in_columns, wrapped
 
-from .portraits import ASSOCIATION, Patient, Portraits
+from .portraits import ASSOCIATION, Patient, Portraits, percent
 
 __all__ = ["explained", "told", "written"]
 
@@ -92,10 +92,6 @@ def _factor(row: Mapping[str, Any], most: float) -> list[str]:
 
 def _curve(each: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """Return the probabilities of no event beside the cohort's."""
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.0f} %"
-
     rows = [[f"no event by, {report['unit']}", "this patient", "members", "cohort"]]
     numbers = zip(report["times"], each["survival"], each["low"], each["high"], report["cohort"], strict=True)
     for time, survival, low, high, cohort in numbers:

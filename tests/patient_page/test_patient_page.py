@@ -21,7 +21,7 @@ from survlspin.nonparametric import kaplan_meier
 from survlspin.patient_page import explained, portraits, write
 from survlspin.patient_page.cohort import outcome_in
 from survlspin.patient_page.page import _ratios, html
-from survlspin.patient_page.portraits import ASSOCIATION, CAUSES, LEAKS, LONELY, OTHERS, SHAPLEY, UNEXPLAINED
+from survlspin.patient_page.portraits import ASSOCIATION, CAUSES, LEAKS, LONELY, OTHERS, SHAPLEY, UNEXPLAINED, percent
 from survlspin.patient_page.terminal import told
 from survlspin.synthetic import competing
 
@@ -181,6 +181,11 @@ def test_who_leaks_is_as_leakage_has_it():
     expected = leakage(free, X).moved
     assert 0.1 < expected.mean() < 0.9
     assert (moved == expected).mean() > 0.8
+
+
+def test_nobody_is_certain_of_what_is_nearly_so():
+    said = {0.0: "0 %", 0.003: "<1 %", 0.5: "50 %", 0.994: "99 %", 0.998: ">99 %", 1.0: "100 %", None: "–"}
+    assert {value: percent(value) for value in said} == said
 
 
 def test_competing_causes_are_said():
