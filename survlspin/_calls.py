@@ -23,6 +23,7 @@ __all__ = [
     "fit_job",
     "form_of",
     "main_job",
+    "read_again",
     "remembered",
     "report_job",
     "reported",
@@ -137,15 +138,15 @@ def reported(given: dict[str, Any]) -> "tuple[Study, Study | None]":
     own = {name: value for name, value in given.items() if value not in (None, (), [], False)}
     form = () if options is None or (given["data"] is not None and not is_store(given["path"])) else UNSAID
     said = {name: value for name, value in own.items() if name not in form}
-    read = _read_again if given["data"] is None and given["time"] is None else _study
+    read = read_again if given["data"] is None and given["time"] is None else _study
     study = read({**given, **known, **said})
     if given["data"] is None or options is None or is_store(given["path"]):
         return study, None
     there = known["data"] is None or known["data"].is_file()
-    return study, _read_again({**given, **known}) if there else None
+    return study, read_again({**given, **known}) if there else None
 
 
-def _read_again(given: dict[str, Any]) -> "Study":
+def read_again(given: dict[str, Any]) -> "Study":
     """Return patients that were read before: what is to be noted of them was said then."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survlspin.errors import InputError
+from survlspin.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from survlspin.study import Study
@@ -19,7 +20,7 @@ def export_job(given: dict[str, Any]) -> dict[str, Any]:
 
     model = _model(given["path"])
     X = _predictors(given, model)
-    beside = {**_beside(given, X), "seen": given["data"] is None}
+    beside = {**_beside(given, X), "seen": _seen(given, X)}
     files, card = export(model, X, given["out"], given["horizon"], **beside)
     said = {"patients": len(X), "card": card.to_dict(), "notes": []}
     return {"out": str(given["out"]), "files": [str(path) for path in files], **said}
@@ -43,14 +44,41 @@ def publish_job(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _origin(given: dict[str, Any], study: "Study", training: "Study | None") -> dict[str, Any]:
-    """Return whether the model was made from these patients, and if from others those, unless they have changed."""
-    from survlspin.report.kept import call_of, digest_of, is_store
-    from survlspin.store import Store
+    """Return from which of these patients the model was made, and if from others those, unless they have changed."""
+    import numpy as np
 
-    path = given["path"]
-    known = (Store.read(path).plan["data"] if is_store(path) else call_of(path)).get("fingerprint")
-    seen = given["data"] is None or digest_of(study) == known
-    return {"seen": seen, "training": None if seen or training is None or digest_of(training) != known else training}
+    from survlspin.report.source import made_from
+
+    own = made_from(given["path"], study)
+    if own is not None:
+        return {"seen": np.isin(np.arange(len(study.X)), own)}
+    rows = None if training is None else made_from(given["path"], training)
+    return {"training": None if rows is None else (training.X.iloc[rows], training.y[rows])}
+
+
+def _seen(given: dict[str, Any], X: "pd.DataFrame") -> "bool | np.ndarray":
+    """Return from which rows of a file the model was made; from none where they are not known again with outcomes."""
+    import pandas as pd
+
+    from survlspin._calls import UNSAID, read_again
+    from survlspin.report.kept import call_of
+    from survlspin.report.source import made_from
+
+    options = call_of(given["path"]).get("options")
+    if options is None:
+        return False
+    path = given["data"] or (options["data"] and Path(options["data"]))
+    form = {} if given["data"] is None else {name: given[name] for name in UNSAID if name in given}
+    try:
+        study = read_again({**options, **form, "data": path})
+    except (InputError, InputTypeError):
+        return False
+    own = made_from(given["path"], study)
+    if own is None:
+        return False
+    name = options.get("id")
+    labels = pd.RangeIndex(len(X)) if name is None else pd.Index(X[name])
+    return labels.isin(study.X.index[own])
 
 
 def check_job(given: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +100,7 @@ def page_job(given: dict[str, Any]) -> dict[str, Any]:
     from survlspin.patient_page import write
     from survlspin.publish.local import PREFIX, private
 
-    portraits = _portraits(given)
+    portraits = _portraits(given, carded=True)
     path = write(portraits, private(given["out"]) / f"{PREFIX}patients.html")
     return {"out": str(given["out"]), "files": [str(path)], "patients": len(portraits.patients), "notes": []}
 
@@ -90,7 +118,8 @@ def _beside(given: dict[str, Any], X: "pd.DataFrame") -> dict[str, Any]:
     return {"y": y if y is not None and len(y) == len(X) else None, "stratum": X.get(options.get("stratum"))}
 
 
-def _portraits(given: dict[str, Any]) -> Any:
+def _portraits(given: dict[str, Any], carded: bool = False) -> Any:
+    from survlspin.faithfulness import sampled_card
     from survlspin.patient_page import portraits
     from survlspin.patient_page.cohort import outcome_in
     from survlspin.report.kept import call_of
@@ -101,6 +130,9 @@ def _portraits(given: dict[str, Any]) -> Any:
     options, unit = kept.get("options") or {}, kept.get("unit", UNKNOWN_UNIT)
     how = {"y": outcome_in(X, given["data"], options), "stratum": X.get(options.get("stratum"))}
     unit = given["unit"] or ("time units" if unit == UNKNOWN_UNIT else unit)
+    if carded:
+        beside = _beside(given, X)
+        how["card"] = sampled_card(model, X, beside["y"], strata=beside["stratum"], seen=_seen(given, X))
     return portraits(model, X, given["patient"] or None, unit=unit, **how)
 
 

@@ -189,11 +189,9 @@ def leakage_lines(leaks: Leakage, risk: np.ndarray) -> Iterator[Line]:
     yield "leakage.share", leaks.value, leaks.definition
     yield "leakage.size", leaks.size, "median over rows of the median move of the log-risk in these draws"
     spread = f"(the standard deviation of the log-risk is {risk.std():.2f})"
-    words = (
-        "mean move of the log-risk when the factors that are {} take another row's values: {} where lists suffice {}"
-    )
-    yield "sufficiency", leaks.unlisted, words.format("not listed", "0", spread)
-    yield "comprehensiveness", leaks.listed, words.format("listed", "large", spread)
+    words = "mean move of the log-risk when the factors that are {} take another row's values: {} {}"
+    yield "sufficiency", leaks.unlisted, words.format("not listed", "0 where lists suffice", spread)
+    yield "comprehensiveness", leaks.listed, words.format("listed", "large where lists are needed", spread)
 
 
 def _masks(trained: Explained | None, tested: Explained, y_train, y_test, unknown: str) -> Line:

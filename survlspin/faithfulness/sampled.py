@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..metrics.interpretability import leakage
 from .card import COLUMNS, Card, Known, Line, card, leakage_lines, placed
 
-__all__ = ["EACH", "SAMPLE", "TRAINING", "few", "moved_rows", "sample_of", "sampled_card", "unmeasured"]
+__all__ = ["EACH", "SAMPLE", "TRAINING", "few", "looked_at", "moved_rows", "sample_of", "sampled_card", "unmeasured"]
 
 SAMPLE = 2000  # rows that a card is of, at most
 TRAINING = 20_000  # rows on which a predictor is learnt anew, at most
@@ -31,9 +31,17 @@ def sample_of(n: int, most: int | None = None) -> np.ndarray:
     return np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
+def looked_at(n: int, seen: bool | np.ndarray = False) -> np.ndarray:
+    """Return the places of the rows that a card is of, up to 2,000 of n: if 30 or more are not `seen`, of these."""
+    rows, own = (np.flatnonzero(np.broadcast_to(which, n)) for which in (~np.asarray(seen), seen))
+    rows = own if len(own) and len(rows) < FEWEST else rows
+    return rows[sample_of(len(rows))]
+
+
 def sampled_card(
-    model, X, y=None, *, train=None, strata=None, seen: bool = False, counted: bool = True, known: Known | None = None
-) -> Card:
+    model, X, y=None, *, train=None, strata=None, seen: bool | np.ndarray = False, counted: bool = True,
+    known: Known | None = None,
+) -> Card:  # fmt: skip
     """Return the faithfulness card of a fitted model on up to 2,000 of the rows at hand.
 
     What cannot be known is nan, and its definition says why; nothing is raised for it.
@@ -45,11 +53,13 @@ def sampled_card(
     y : structured array (n,), optional
         The rows' outcomes.
     train : (X, y), optional
-        The rows that the model was fitted to; of more than 20,000 a sample is used.
+        The rows that the model was fitted to; of more than 20,000 a sample is used. By default those of `X` that were
+        `seen`, where the card is of others.
     strata : array (n,) of labels, optional
         As in `card`.
-    seen : bool
-        Whether `X` are rows that the model was made from.
+    seen : bool or bool array (n,)
+        Whether the model was made from `X`, or from which rows. Where it was made from some, the card is of the others,
+        if they are 30 or more.
     counted : bool
         Whether the card says how many rows there are.
     known : mapping, optional
@@ -60,10 +70,15 @@ def sampled_card(
     Card
         Its ``leakage`` is None where that is not known.
     """
-    n, rows = len(X), sample_of(len(X))
+    seen = np.broadcast_to(seen, len(X))
+    rows = looked_at(len(X), seen)
+    own = bool(seen[rows].any())
+    if train is None and y is not None and seen.any() and not own:
+        train = X.loc[seen], y[seen]
+    said = " that the model was made from, which flatters its C" if own else " that the model was not made from"
+    note = f"Faithfulness card, {_whose(int((seen == own).sum()), counted)}{said * bool(seen.any())}."
     X, y, strata = X.iloc[rows], None if y is None else y[rows], None if strata is None else np.asarray(strata)[rows]
-    note = f"Faithfulness card, {_whose(n, counted)}{' that the model was made from, which flatters its C' * seen}."
-    if n < FEWEST:
+    if len(X) < FEWEST:
         return _partial(model, X, f"fewer than {FEWEST} rows, too few to redraw values from", note, known)
     if train is not None and len(train[0]) > TRAINING:
         kept = sample_of(len(train[0]), TRAINING)
@@ -84,7 +99,7 @@ def moved_rows(model, X, known: Card) -> np.ndarray | None:
     """Return of up to 20,000 rows which predictions rest on factors that are not listed, bool (n,); else None."""
     if known.leakage is None or len(X) > EACH:
         return None
-    return known.moved if len(X) <= SAMPLE else leakage(model, X).moved
+    return known.moved if len(known.moved) == len(X) else leakage(model, X).moved
 
 
 def _whose(n: int, counted: bool) -> str:

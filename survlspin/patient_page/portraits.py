@@ -151,8 +151,8 @@ def portraits(
     stratum : array (n,), optional
         Each row's, where the model was fitted with strata.
     card : survlspin.faithfulness.Card, optional
-        What is known of how far the model's lists can be believed. From 30 rows of X on it is found here whose
-        prediction moves when factors that are not listed are redrawn.
+        What is known of how far the model's lists can be believed. Where it is of other rows than X, or not given,
+        it is found here whose prediction moves when factors that are not listed are redrawn, from 30 rows on.
 
     Returns
     -------
@@ -172,7 +172,11 @@ def portraits(
     sample = np.concatenate([chosen, _others(len(X), chosen)])
     times, ticks = _times(model, unit)
     table = model.risk_factors(X.iloc[chosen])
-    moved, faithful = (None, "") if len(sample) < FEWEST else _faithful(model, X.iloc[sample], len(chosen))
+    known = None if card is None else card.moved
+    if known is not None and len(known) == len(X):
+        moved = known[chosen]
+    else:
+        moved = _moved(model, X.iloc[sample], len(chosen)) if len(sample) >= FEWEST else None
     cohort, compared = _cohort(model, X.iloc[sample], y, times, strata if strata is None else strata[sample])
     told = table.patients(times, stratum=strata if strata is None else strata[chosen])
     notes = {
@@ -181,7 +185,7 @@ def portraits(
         CONTEXT: table.context.sum() > 1,
         CAUSES: isinstance(model, CauseSpecificModel),
         LONELY: table.members == 1,
-        faithful: faithful,
+        "" if moved is None else _moving(moved): moved is not None,
         "" if card is None else _carded(card): card,
     }
     return Portraits(
@@ -254,8 +258,8 @@ def _survival(told: pd.DataFrame, times: np.ndarray) -> np.ndarray:
     return 1 - told[risk_names(times)].to_numpy().reshape(len(told), len(times), 3)
 
 
-def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
-    """Return whether the predictions for the first n rows leak (as in `leakage`), and in a sentence how many do.
+def _moved(model: Any, X: pd.DataFrame, n: int) -> np.ndarray:
+    """Return whether the predictions for the first n rows leak, bool (n,), as in `leakage`.
 
     All draws of these rows are asked at once; the rows of X lend them values.
     """
@@ -267,10 +271,16 @@ def _faithful(model: Any, X: pd.DataFrame, n: int) -> tuple[np.ndarray, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)  # said of the rows themselves
         move = np.linalg.norm(output(model, changed) - output(model, X.iloc[:n])[own], axis=1)
-    moved = (move.reshape(DRAWS, n) > MOVE).mean(axis=0) >= 0.5
+    return (move.reshape(DRAWS, n) > MOVE).mean(axis=0) >= 0.5
+
+
+def _moving(moved: np.ndarray) -> str:
+    """Return in a sentence how many patients' predictions leak."""
     words = f"Faithfulness: patients here whose prediction moves by more than {MOVE:g} on the log-hazard in at least "
-    words += f"half of {DRAWS} draws of the factors that are not listed from other patients: {moved.sum()} of {n}."
-    return moved, words
+    words += (
+        f"half of {DRAWS} draws of the factors that are not listed from other patients: {moved.sum()} of {len(moved)}."
+    )
+    return words
 
 
 def percent(value: float | None) -> str:
@@ -281,9 +291,10 @@ def percent(value: float | None) -> str:
 
 
 def _carded(card: Card) -> str:
-    """Return the values of a card in a line."""
+    """Return the note and the values of a card."""
     known = card.frame[card.frame["value"].notna()]
-    return "Faithfulness card: " + "; ".join(f"{row.measure} {row.value:.3g}" for row in known.itertuples()) + "."
+    values = "; ".join(f"{row.measure} {row.value:.3g}" for row in known.itertuples())
+    return f"{card.note or 'Faithfulness card.'} {values}."
 
 
 def _named(model: Any, table: FactorTable) -> str:

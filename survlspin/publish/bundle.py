@@ -37,7 +37,7 @@ STEPS = 12  # of the grid of times, about
 
 def publish(
     model: Any, data: Study, out: str | Path, min_cell: int, subgroups: Sequence[str] = (), *,
-    training: Study | None = None, seen: bool = False,
+    training: tuple | None = None, seen: bool | np.ndarray = False,
 ) -> tuple[list[Path], dict[str, Any]]:  # fmt: skip
     """Write how often sets and factors are listed, what became of whom, and what factors do; no single patient.
 
@@ -57,10 +57,10 @@ def publish(
         At least 2; 5, 11 and 16 are usual.
     subgroups : sequence of str
         Columns with up to 20 levels, or ages.
-    training : Study, optional
+    training : (X, y), optional
         The patients that the model was made from, where these are others; up to 20,000 serve the faithfulness card.
-    seen : bool
-        Whether the model was made from `data`.
+    seen : bool or bool array (n,)
+        Whether the model was made from `data`, or from which rows: the faithfulness card is then of the others.
 
     Returns
     -------
@@ -78,7 +78,8 @@ def publish(
         raise InputError("SL-673", found, "Name a model that does, as CoxLLSPIN.")
     if min_cell < 2:
         raise InputError("SL-674", f"--min-cell {min_cell} hides nothing.", f"Usual are {listed(PRESETS)}.")
-    data = _patients(data)
+    first = _first_rows(data)
+    data, seen = _rows_of(data, first), np.broadcast_to(seen, len(data.X))[first]
     if len(data.X) < 2 * min_cell:
         found = f"{len(data.X)} patients, and counts below {min_cell} are hidden."
         raise InputError("SL-677", found, "There are too few to say anything of them.")
@@ -126,13 +127,17 @@ class _Counted:
     hidden: int
 
 
-def _patients(data: Study) -> Study:
-    """Return the first row of each patient."""
+def _first_rows(data: Study) -> np.ndarray:
+    """Return the position of each patient's first row."""
     if data.groups is None:
-        return data
-    first = np.sort(np.unique(pd.factorize(data.groups)[0], return_index=True)[1])
-    external = None if data.external is None else data.external[first]
-    return replace(data, X=data.X.iloc[first], y=data.y[first], groups=None, external=external)
+        return np.arange(len(data.X))
+    return np.sort(np.unique(pd.factorize(data.groups)[0], return_index=True)[1])
+
+
+def _rows_of(data: Study, rows: np.ndarray) -> Study:
+    """Return rows of the data, each of another patient."""
+    external = None if data.external is None else data.external[rows]
+    return replace(data, X=data.X.iloc[rows], y=data.y[rows], groups=None, external=external)
 
 
 def _levels(X: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:

@@ -34,7 +34,7 @@ TABLES = "factors", "patients"
 
 def export(
     model: Any, X: pd.DataFrame, out: str | Path, horizons: Sequence[float] = (), *, y=None, stratum=None,
-    seen: bool = False,
+    seen: bool | np.ndarray = False,
 ) -> tuple[list[Path], Card]:  # fmt: skip
     """Write what a fitted model says of each patient: ``factors`` and ``patients``, as CSV and as Parquet.
 
@@ -55,8 +55,8 @@ def export(
         The patients' outcomes, for the card.
     stratum : array (n,), optional
         Each patient's, where the model was fitted with strata.
-    seen : bool
-        Whether the model was made from these patients.
+    seen : bool or bool array (n,)
+        Whether the model was made from these patients, or from which: the card is then of the others.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from .kept import call_of, digest_of, is_store, model_in
 if TYPE_CHECKING:
     from survlspin.tuning import Ledger
 
-__all__ = ["Judged", "Subject", "subject_of"]
+__all__ = ["Judged", "Subject", "made_from", "set_apart", "subject_of"]
 
 OTHER = "patients of other data than the models were made from"
 EXTERNAL = "external"  # what `survlspin.External` calls its fold
@@ -263,6 +263,21 @@ def _own_rows(model: CoxModel, data: Study, call: dict[str, Any]) -> tuple[Judge
         return own, own, "the rows that the model was made from, which flatters it (apparent performance)"
     pair = (judged_by(model, data, each, trained) for each in (rows, trained))
     return *pair, "rows set apart before the fit, which chose nothing"
+
+
+def made_from(path: str | Path, data: Study) -> np.ndarray | None:
+    """Return the positions of the rows of data that a model in a folder or store was made from.
+
+    None where these are not the data, as their fingerprint has it, or where it is not known.
+    """
+    path, stored = Path(path), is_store(path)
+    call = call_of(path)
+    known = Store.read(path).plan["data"]["fingerprint"] if stored else call.get("fingerprint")
+    if known is None or known != digest_of(data):
+        return None
+    if not stored:
+        return set_apart(data, call)[0]
+    return np.arange(len(data.X)) if data.external is None else np.flatnonzero(~data.external)
 
 
 def set_apart(data: Study, call: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -42,6 +42,18 @@ def test_with_outcomes_and_training_rows_it_is_the_card():
     assert found.note == "Faithfulness card, of up to 2,000 rows that the model was made from, which flatters its C."
 
 
+def test_of_rows_some_of_which_trained_it_is_of_the_others():
+    seen = np.arange(260) < 150
+    found = sampled_card(model(), X, Y, seen=seen)
+    pd.testing.assert_frame_equal(found.frame, card(model(), X[:150], Y[:150], X[150:], Y[150:]).frame)
+    assert found.note == "Faithfulness card, of 110 rows that the model was not made from."
+    assert np.array_equal(moved_rows(model(), X, found), leakage(model(), X).moved)
+    few = sampled_card(model(), X[:170], Y[:170], seen=seen[:170])
+    assert few.note == "Faithfulness card, of 150 rows that the model was made from, which flatters its C."
+    assert few.frame["value"][0] == model().score(X[:150], Y[:150])
+    assert sampled_card(model(), X, seen=seen).frame.set_index("measure")["value"].isna()["C.masked_refit"]
+
+
 def test_what_is_learnt_anew_is_learnt_on_a_sample_of_many_rows(monkeypatch):
     monkeypatch.setattr(sampled, "TRAINING", 100)
     rows = sampled.sample_of(150, 100)

@@ -15,7 +15,7 @@ from reported import COLUMNS, LABELS, patients, said, written
 
 from survlspin import CauseSpecificCoxLLSPIN, CoxGradientLasso, CoxLLSPIN, CoxLSPIN, CoxPH, split_xy
 from survlspin.errors import InputError
-from survlspin.faithfulness import Card
+from survlspin.faithfulness import Card, sampled_card
 from survlspin.metrics.interpretability import leakage
 from survlspin.nonparametric import kaplan_meier
 from survlspin.patient_page import explained, portraits, write
@@ -93,7 +93,7 @@ def test_what_is_known_of_the_lists_is_said():
     assert not any("Faithfulness" in note for note in few.notes)
     assert few.patients[0].leaks is None
     card = Card(pd.DataFrame({"measure": ["a", "b"], "value": [0.25, np.nan], "definition": ["", ""]}), None, None)
-    assert portraits(model(), X, LABELS[:1], card=card).notes[-1] == "Faithfulness card: a 0.25."
+    assert portraits(model(), X, LABELS[:1], card=card).notes[-1] == "Faithfulness card. a 0.25."
     assert LEAKS in replace(four().patients[0], leaks=True).remarks
 
 
@@ -181,6 +181,10 @@ def test_who_leaks_is_as_leakage_has_it():
     expected = leakage(free, X).moved
     assert 0.1 < expected.mean() < 0.9
     assert (moved == expected).mean() > 0.8
+    card = sampled_card(free, X)
+    shown = portraits(free, X, LABELS[3:9], card=card)
+    assert [each.leaks for each in shown.patients] == expected[3:9].tolist()  # measured once
+    assert any(note.endswith(f"{expected[3:9].sum()} of 6.") for note in shown.notes)
 
 
 def test_nobody_is_certain_of_what_is_nearly_so():
@@ -300,6 +304,9 @@ def test_a_page_of_new_patients_without_outcome(fitted):
     assert page.count("<article") == 50
     assert "mean prediction for 50 patients" in page
     assert LABELS[0] not in page  # rows are numbered where no labels are asked for
+    assert "Faithfulness card, of 50 rows. leakage.share 0; " in page
+    said("factors", "page", fitted / "fit", "--patient", 3, "--out", fitted / "local")
+    assert "of 240 rows that the model was made from, which flatters its C. C 0." in path.read_text(encoding="utf-8")
 
 
 def test_one_patient_is_one(fitted):

@@ -16,7 +16,8 @@ from survlspin.publish import faithful
 from survlspin.publish.local import export
 from survlspin.publish.schema import BANNER
 from survlspin.publish.words import published
-from survlspin.study import Study
+from survlspin.report.source import set_apart
+from survlspin.study import Roles, Study, study_of
 from survlspin.tables import read_csv
 
 FIT = ("--time", "months", "--event", "died", "--model", "CoxLLSPIN", "--lam", "0.05", "--set", "epochs=10")
@@ -67,9 +68,26 @@ def test_export_prints_and_writes_the_card_and_marks_patients(folder, name):
 
 
 def test_export_of_the_rows_it_was_made_from_says_so(folder):
-    code, said = invoke("factors", "export", folder / "fit", "--out", folder / "own")
-    assert (code, "of 80 rows that the model was made from" in said) == (0, True)
+    for name, more in (("own", ()), ("named", ("--data", folder / "train.csv"))):
+        code, said = invoke("factors", "export", folder / "fit", *more, "--out", folder / name)
+        assert (code, "of 80 rows that the model was made from" in said) == (0, True)
     assert "80 rows. Wrote to" in said  # of which several may be of one patient
+
+
+def test_rows_set_apart_are_those_that_are_looked_at(folder):
+    fit = ("fit", "--data", folder / "train.csv", *FIT, "--set", "lr=0.03", "--test", 0.4, "--out", folder / "apart")
+    assert invoke(*fit)[0] == 0
+    _, rows = set_apart(study_of(folder / "train.csv", Roles(time="months", event="died")), {"test": 0.4, "seed": 0})
+    model, table = survlspin.load(folder / "apart" / "model"), people()[:80].iloc[rows]
+    y = Outcome.of((table["months"], table["died"] == 1)).to_y()
+    for command, more in (("export", ()), ("export", ("--data", folder / "train.csv")), ("publish", ("--min-cell", 5))):
+        out = folder / f"{command}-{len(more)}-apart"
+        code, said = invoke("factors", command, folder / "apart", *more, "--out", out)
+        assert code == 0, said
+        kept, value = card_of(out / ("LOCAL-ONLY-card.json" if command == "export" else "card.json"))
+        assert kept["note"].startswith("Faithfulness card, of 32 rows that the model was not made from.")
+        assert value["C"] == pytest.approx(model.score(table[["sex", "age", "size"]], y), abs=6e-4)
+        assert value["C.masked_refit"] is not None
 
 
 def test_of_very_many_patients_none_is_marked(monkeypatch, tmp_path):
@@ -132,7 +150,7 @@ def test_what_tells_of_few_patients_is_hidden(monkeypatch):
     monkeypatch.setattr(faithful, "sampled_card", made)
     X = people()[:100]
     data = Study("file", X, Outcome.of((X["months"], np.arange(100) < 4)).to_y(), "years", None, None)
-    found = faithful.shared_card(object(), data, 5, counted=False, training=data)
+    found = faithful.shared_card(object(), data, 5, counted=False, training=(X, data.y))
     value = {line["measure"]: line["value"] for line in found["measures"]}
     assert value["C"] == 0.712
     assert (value["leakage.share"], value["probes"], value["leakage.strata"]) == (None, None, 0.05)

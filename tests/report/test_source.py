@@ -10,7 +10,7 @@ from reported import COLUMNS, LABELS, fitted, patients, said, studied, written
 from survlspin import CoxPH, InputError, LLSPINClassifier
 from survlspin.report import subject_of
 from survlspin.report.kept import call_of
-from survlspin.report.source import RESTRICTED
+from survlspin.report.source import RESTRICTED, made_from
 from survlspin.study import Roles, study_of
 
 ROLES = Roles(time="months", event="died", id="id")
@@ -73,6 +73,20 @@ def test_of_a_model_without_its_call_nothing_is_claimed(tmp_path, data):
     assert "not known" in subject.judged_on
     assert not subject.external
     assert call_of(tmp_path / "model") == {}
+
+
+def test_the_rows_that_a_model_was_made_from_are_known_again(folder, data, tmp_path):
+    path = fitted(folder, "--test", "0.25")
+    [[judged]] = subject_of(path, data, horizons=[24]).models.values()
+    np.testing.assert_array_equal(made_from(path, data), judged.trained)
+    np.testing.assert_array_equal(made_from(studied(folder), data), np.arange(len(LABELS)))
+    apart = np.arange(len(LABELS)) % 3 == 0
+    np.testing.assert_array_equal(made_from(studied(folder), replace(data, external=apart)), np.flatnonzero(~apart))
+    other = study_of(written(folder, seed=2), ROLES)
+    assert made_from(path, other) is None
+    assert made_from(studied(folder), other) is None
+    CoxPH().fit(data.X, data.y).save(tmp_path / "model")
+    assert made_from(tmp_path / "model", data) is None
 
 
 def test_the_fit_of_a_models_own_folder_is_found(folder):
