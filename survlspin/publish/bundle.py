@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -232,17 +233,22 @@ def _courses(counted: _Counted, data: Study) -> pd.DataFrame:
     frames, code, outcome = [], counted.people.sets[2], data.outcome
     columns = ["set_key", "time", "at_risk", "events", "survival"]
     for course in counted.courses:
-        later, size = range(1, len(course.times)), counted.shown[course.whom]
-        cells = [tuple(counted.shown[kind, course.whom, j] for kind in ("there", "events")) for j in later]
-        until = next((j for j, pair in enumerate(cells) if None in pair), len(cells))
-        if size is not None and until:
+        cells = _until_hidden(counted, course)
+        if len(cells) > 1:
             rows = np.ones(len(code), dtype=bool) if course.whom == ALL else code == course.whom[1]
             name = "(all)" if course.whom == ALL else counted.people.name(course.whom[1])
-            times = counted.grid[course.times[: until + 1]]
+            times = counted.grid[course.times[: len(cells)]]
             curve = product_limit(outcome.time[rows], outcome.event[rows] != 0)
-            parts = (name, times, *zip((size, 0), *cells[:until], strict=True), curve.at(times).round(3))
+            parts = (name, times, *zip(*cells, strict=True), curve.at(times).round(3))
             frames.append(pd.DataFrame(dict(zip(columns, parts, strict=True))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _until_hidden(counted: _Counted, course: Course) -> list[tuple[int, int]]:
+    """Return numbers at risk and events of a course, from time 0 to the last time before one of them is hidden."""
+    later = range(1, len(course.times))
+    cells = [tuple(counted.shown[kind, course.whom, j] for kind in ("there", "events")) for j in later]
+    return list(takewhile(lambda pair: None not in pair, [(counted.shown[course.whom], 0), *cells]))
 
 
 def _effects(counted: _Counted, least: int) -> pd.DataFrame:
@@ -269,7 +275,8 @@ def _baseline(model: Any, counted: _Counted) -> pd.DataFrame:
     curves = getattr(getattr(model, "baseline_", None), "curves", {})
     if set(curves) != {None} or not counted.courses:
         return pd.DataFrame(columns=["time", "cumulative_hazard"])
-    times = counted.grid[counted.courses[0].times]
+    course = counted.courses[0]
+    times = counted.grid[course.times[: len(_until_hidden(counted, course))]]
     times = times[times <= model.unique_times_[-1]]
     hazard = model.baseline_.cumulative_hazard(np.zeros(1), times)[0]
     return pd.DataFrame({"time": times, "cumulative_hazard": [float(f"{value:.3g}") for value in hazard]})

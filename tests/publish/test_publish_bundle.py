@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from survlspin.errors import InputError
 from survlspin.outcome import Outcome
 from survlspin.publish.bundle import AGE, OTHERS, publish
-from survlspin.publish.counting import Population, counted_sets, kept_times
+from survlspin.publish.counting import ALL, Population, counted_sets, kept_times
 from survlspin.publish.suppression import audit
 from survlspin.study import Study
 
@@ -209,6 +209,23 @@ def test_courses_are_those_of_kaplan_and_meier(tmp_path):
     assert everyone.loc[2.0, "at_risk"] == 150
     assert everyone.loc[2.0, "events"] == 50
     assert everyone.loc[2.0, "survival"] == pytest.approx((1 - 50 / 300) * (1 - 50 / 225), abs=5e-4)
+
+
+def test_the_baseline_is_of_the_times_that_are_shown_of_all(tmp_path, monkeypatch):
+    def hiding(tables, least):
+        counts = [{cell: None if cell == ("events", ALL, 3) else n for cell, n in t.counts.items()} for t in tables]
+        return [replace(t, counts=found) for t, found in zip(tables, counts, strict=True)]
+
+    hazard = SimpleNamespace(curves={None: ()}, cumulative_hazard=lambda risk, times: np.array([times / 10]))
+    for name, value in {"baseline_": hazard, "unique_times_": np.array([1.0, 4])}.items():
+        monkeypatch.setattr(Model, name, value, raising=False)
+    monkeypatch.setattr("survlspin.publish.bundle.suppress", hiding)
+    monkeypatch.setattr("survlspin.publish.bundle.audit", lambda tables, least: {})
+    tables = tables_of(people(), tmp_path / "x", 5, ())
+    times = tables["courses"].query("set_key == '(all)'")["time"].tolist()
+    assert len(times) == 3
+    assert tables["baseline"]["time"].tolist() == times
+    assert tables["baseline"]["cumulative_hazard"].tolist() == pytest.approx([time / 10 for time in times])
 
 
 def test_quantiles_are_of_many(tmp_path):
