@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ..errors import InputError, InputWarning
 from ..estimators.net import NetEstimator, more_seeds
@@ -27,7 +28,7 @@ def masked_refit(model: NetEstimator, X, y, validation_data=None) -> NetEstimato
     model : fitted estimator with gates
         LSPIN, LLSPIN or STG.
     X, y
-        The rows that it was fitted to.
+        The rows that it was fitted to; columns that the model does not know are ignored.
     validation_data : (X, y), optional
         As in the model's `fit`. None: the same share of the rows is set aside, of one `random_state` the same rows.
 
@@ -60,7 +61,9 @@ def masked_refit(model: NetEstimator, X, y, validation_data=None) -> NetEstimato
     if not isinstance(model, NetEstimator) or not callable(getattr(model, "gates", None)):
         found = f"{type(model).__name__} has no gates that could be frozen."
         raise InputError("SL-467", found, "Give a fitted model that has, such as CoxLLSPIN.")
-    refit = copy.copy(model)
+    refit, X = copy.copy(model), _own(model, X)
+    if validation_data is not None:
+        validation_data = _own(model, validation_data[0]), validation_data[1]
     problem, design = refit._problem(X, y, validation_data), model.design_
     data = Data(refit._x(design, X), problem.data.target)
     valid = data
@@ -72,6 +75,12 @@ def masked_refit(model: NetEstimator, X, y, validation_data=None) -> NetEstimato
         problem.settings, problem.valid, [problem.valid_rows],
     )  # fmt: skip
     return refit._adopt(problem, net, None, model.lam_)
+
+
+def _own(model: NetEstimator, X):
+    """Return the columns that the model was offered, so that an outcome or a label beside them is no predictor."""
+    names = model.design_.feature_names_in_
+    return X if names is None or not isinstance(X, pd.DataFrame) else X[[name for name in names if name in X]]
 
 
 def listed_risk(model, X, *, draws: int = 20, strata=None, random_state: int = 0) -> np.ndarray:

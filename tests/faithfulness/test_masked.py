@@ -56,6 +56,13 @@ def test_rows_that_validate_are_asked_in_the_models_own_columns(monkeypatch):
     assert sorted([*some, *others]) == list(range(400))
 
 
+def test_columns_that_the_model_does_not_know_are_no_predictors():
+    model, more = MODELS["context"], X.assign(time=TIME, label=[f"{i:03}" for i in range(len(X))])
+    np.testing.assert_array_equal(masked_refit(model, more, Y).predict(X), masked_refit(model, X, Y).predict(X))
+    apart = masked_refit(model, more[:300], Y[:300], (more[300:], Y[300:])).predict(X)
+    np.testing.assert_array_equal(apart, masked_refit(model, X[:300], Y[:300], (X[300:], Y[300:])).predict(X))
+
+
 def test_numbers_are_refitted_too():
     model = LLSPINRegressor(lam=0.02, **QUICK).fit(X, X["a"].to_numpy())
     refit = masked_refit(model, X, X["a"].to_numpy())
