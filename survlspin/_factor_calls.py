@@ -123,12 +123,14 @@ def _portraits(given: dict[str, Any], carded: bool = False) -> Any:
     from survlspin.patient_page import portraits
     from survlspin.patient_page.cohort import outcome_in
     from survlspin.report.kept import call_of
-    from survlspin.study import UNKNOWN_UNIT
+    from survlspin.study import UNKNOWN_UNIT, known_roles
 
     model = _model(given["path"])
     X, kept = _predictors(given, model), call_of(given["path"])
     options, unit = kept.get("options") or {}, kept.get("unit", UNKNOWN_UNIT)
     how = {"y": outcome_in(X, given["data"], options), "stratum": X.get(options.get("stratum"))}
+    path = given["data"] or options.get("data")
+    how["groups"] = X.get(options.get("group") or (known_roles(path).get("group") if path else None))
     unit = given["unit"] or ("time units" if unit == UNKNOWN_UNIT else unit)
     if carded:
         beside = _beside(given, X)

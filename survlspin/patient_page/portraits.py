@@ -131,7 +131,7 @@ class Portraits:
 
 def portraits(
     model: Any, X: pd.DataFrame, patients: Iterable[object] | None = None, *, y=None, unit: str = "time units",
-    stratum=None, card: Card | None = None,
+    stratum=None, groups=None, card: Card | None = None,
 ) -> Portraits:  # fmt: skip
     """Return what a model says of single patients.
 
@@ -150,6 +150,8 @@ def portraits(
         Of the times.
     stratum : array (n,), optional
         Each row's, where the model was fitted with strata.
+    groups : array (n,), optional
+        Each row's patient, where one has several rows: so many patients the cohort has.
     card : survlspin.faithfulness.Card, optional
         What is known of how far the model's lists can be believed. Where it is of other rows than X, or not given,
         it is found here whose prediction moves when factors that are not listed are redrawn, from 30 rows on.
@@ -177,7 +179,8 @@ def portraits(
         moved = known[chosen]
     else:
         moved = _moved(model, X.iloc[sample], len(chosen)) if len(sample) >= FEWEST else None
-    cohort, compared = _cohort(model, X.iloc[sample], y, times, strata if strata is None else strata[sample])
+    own, each = (None if rows is None else np.asarray(rows)[sample] for rows in (strata, groups))
+    cohort, compared = _cohort(model, X.iloc[sample], y, times, own, each if y is None else groups)
     told = table.patients(times, stratum=strata if strata is None else strata[chosen])
     notes = {
         ADDITIVE if table.linear else SHAPLEY: True,
@@ -241,16 +244,23 @@ def _patients(
 
 
 def _cohort(
-    model: Any, X: pd.DataFrame, y: Any, times: np.ndarray, stratum: np.ndarray | None
+    model: Any, X: pd.DataFrame, y: Any, times: np.ndarray, stratum: np.ndarray | None, groups: Any
 ) -> tuple[np.ndarray, str]:
     """Return the cohort's curve at `times`, and what it is."""
     if y is None or isinstance(model, CauseSpecificModel):
         told = model.risk_factors(X).patients(times, stratum=stratum)
-        return _survival(told, times)[..., 0].mean(axis=0), f"mean prediction for {persons(len(X))}"
+        return _survival(told, times)[..., 0].mean(axis=0), f"mean prediction for {_counted(len(X), groups)}"
     outcome = Outcome.of(y)
     curves = kaplan_meier(outcome.time, outcome.event, weight=outcome.weight, entry=outcome.entry)
     known = np.where(times <= outcome.time.max(), curves.at(times)["survival"], np.nan)
-    return known, f"Kaplan-Meier curve of {persons(len(outcome.time))}"
+    return known, f"Kaplan-Meier curve of {_counted(len(outcome.time), groups)}"
+
+
+def _counted(n: int, groups: Any) -> str:
+    """Return how many patients n rows are, or how many rows, where it is not known of which patients these are."""
+    if groups is None:
+        return persons(n)
+    return persons(pd.unique(np.asarray(groups)).size) if len(groups) == n else f"{n:,} rows"
 
 
 def _survival(told: pd.DataFrame, times: np.ndarray) -> np.ndarray:

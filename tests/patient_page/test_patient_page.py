@@ -192,6 +192,14 @@ def test_nobody_is_certain_of_what_is_nearly_so():
     assert {value: percent(value) for value in said} == said
 
 
+def test_patients_with_several_rows_are_counted_once():
+    X, y = data()
+    twice = {"patients": LABELS[:1], "groups": np.arange(240) // 2}
+    assert portraits(model(), X, y=y, **twice).compared == "Kaplan-Meier curve of 120 patients"
+    assert portraits(model(), X, y=y[:99], **twice).compared == "Kaplan-Meier curve of 99 rows"
+    assert portraits(model(), X, **twice).compared == "mean prediction for 120 patients"
+
+
 def test_competing_causes_are_said():
     X, y, *_ = competing(200)
     both = CauseSpecificCoxLLSPIN(epochs=2, members=1).fit(X, y)
