@@ -8,8 +8,8 @@ carry the same information), noise, and, where all patients are alike, no invent
 
     python examples/context_search.py --modes hetero homog null --records 120000 --seed 1 --jobs 2
 
-Searched among all 21 variables, about 46,000 test patients; and hetero once more with --seed 2 --records 400000, 171,378
-test patients. "-" is no model of so few factors:
+Searched among all 21 variables, about 46,000 test patients; and hetero once more with --seed 2 --records 400000,
+171,378 test patients. "-" is no model of so few factors:
 
     factors listed (mean), at most      1     2     3     4     6     8    10    15
     hetero 1, Age + NodesRatio        -  .734  .735  .750  .748  .748  .747  .747   the truth .760
