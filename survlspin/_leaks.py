@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from survlspin._columns import read
+from survlspin._columns import each, read
 from survlspin._messages import listed
 from survlspin.design import _table
 from survlspin.errors import InputWarning
@@ -36,13 +36,16 @@ def check_leaks(X, outcome: Outcome) -> None:
     died = died[np.linspace(0, len(died) - 1, min(len(died), 5000)).astype(int)]
     rank = rankdata(outcome.time[died])
     leaks, labels = [], []
-    for name, series in table.items():
+
+    def look(name: str, series: pd.Series) -> None:
         cells = read(series)
         codes = cells if isinstance(cells, np.ndarray) else cells.cat.codes.to_numpy()
         if _is_event(codes, outcome.event) or (codes is cells and _ranked_as(cells[died], rank)):
             leaks.append(name)
         elif len(codes) >= 50 and _is_label(series, codes):
             labels.append(name)
+
+    each(table.items(), look)
     if leaks:
         found = f"{listed(map(repr, leaks))} give the outcome away: they follow the event or its time exactly."
         warnings.warn(InputWarning("SL-215", found, "Leave them out, unless they were known at time 0."), stacklevel=3)

@@ -153,6 +153,13 @@ def test_28_more_columns_than_rows(kind):
         assert finite(fitted(kind, wide), wide)
 
 
+@kinds
+def test_31_numbers_read_as_text_are_named(kind):
+    text = X.assign(age=X["age"].astype(str), again=X["age"].astype(str))
+    with pytest.raises(InputError, match=r"^SL-209 'age' holds .* as text; 'again' holds .* as text\. Make"):
+        fitted(kind, text)
+
+
 @pytest.mark.parametrize(
     "dtypes",
     [
