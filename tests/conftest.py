@@ -1,10 +1,14 @@
-"""A browser, for the tests that ask for one: chromium, by playwright."""
+"""A browser, for the tests that ask for one: chromium, by playwright; and what a busy machine may do to properties."""
 
 import os
 import shutil
 
 import pytest
 from browsing import DESK
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="module")
